@@ -1,0 +1,16 @@
+"""Errors that a user sees: what happened, where, and what to do. Never a traceback."""
+
+import sys
+from collections.abc import Callable
+
+
+class StudyError(Exception):
+    """A fault of input, told in full by its message; `main` prints it and exits with 1."""
+
+
+def main(stage: Callable[..., None], *arguments: object) -> None:
+    """Run a stage from the command line; a StudyError becomes one message on standard error."""
+    try:
+        stage(*arguments)
+    except StudyError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,227 @@
+"""params.yaml, typed and checked. A stage reads just the keys that it declares in dvc.yaml."""
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from stages import paths
+from stages.errors import StudyError
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Columns(Section):
+    file: str
+    person: str | None = None
+    face: str | None = None
+    emotion: str | None = None
+
+
+class Layout(Section):
+    """How a folder of photos is laid out; shared by every source that ends in a folder."""
+
+    images: str = "images"
+    labels: str = "labels.csv"
+    columns: Columns = Columns(file="file", person="person", face="face", emotion="emotion")
+    person_pattern: str | None = None
+
+
+class Sample(Section):
+    size: Annotated[int, Field(ge=32, le=1024)]
+    target_pictures: Count
+    other_pictures: Count
+    look_alikes: Annotated[int, Field(ge=0)]
+    emotion_people: Count
+    emotion_pictures: Count
+    emotions: Annotated[list[Literal["happy", "sad", "angry", "surprise", "neutral"]], Field(min_length=2)]
+
+
+class Folder(Layout):
+    path: str
+
+
+class Archive(Layout):
+    location: str | None
+    sha256: Sha256 | None
+
+
+class GitFolder(Layout):
+    url: str
+    revision: str
+    path: str
+
+
+class Drive(Layout):
+    url: str
+
+
+class Data(Section):
+    source: Literal["sample", "folder", "archive", "git", "drive"]
+    max_megapixels: Annotated[float, Field(gt=0, le=500)]
+    sample: Sample
+    folder: Folder
+    archive: Archive
+    git: GitFolder
+    drive: Drive
+
+
+class Task(Section):
+    title: str
+    positive: str | None
+
+
+class Split(Section):
+    validation: Annotated[float, Field(gt=0, lt=1)]
+    test: Share
+    group: Literal["none", "person", "near_duplicate"]
+
+
+class Preprocess(Section):
+    size: Annotated[int, Field(ge=32, le=512)]
+    margin: Annotated[float, Field(ge=0, le=2)]
+    detector: Literal["haar", "yunet"]
+    detector_file: str | None
+    scale_factor: Annotated[float, Field(gt=1, le=2)]
+    min_neighbors: Annotated[int, Field(ge=0)]
+    border: Annotated[float, Field(ge=0, le=1)]
+    no_face: Literal["whole", "leave_out"]
+    several_faces: Literal["largest", "whole", "leave_out"]
+
+
+class Pretrain(Section):
+    source: Literal["sample", "folder"]
+    path: str
+    columns: Columns
+    people: Annotated[int, Field(ge=2)]
+    pictures: Annotated[int, Field(ge=2)]
+    batch_size: Annotated[int, Field(ge=2)]
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+
+
+class Round(Section):
+    size: Annotated[int, Field(ge=32, le=512)]
+    epochs: Count
+
+
+class WeightsFile(Section):
+    path: str | None
+    sha256: Sha256 | None
+
+
+class Architecture(Section):
+    rounds: list[Round]
+    imagenet: str
+    file: WeightsFile
+
+
+class Weights(Section):
+    source: Literal["pretrain", "imagenet", "file"]
+    pretrain: Pretrain
+    architectures: dict[Name, Architecture]
+
+
+class Training(Section):
+    epoch: Literal["last", "best"]
+    histogram_bins: Annotated[int, Field(ge=2, le=512)]
+
+
+class Augmentation(Section):
+    """Random changes of a training picture; each picture draws its own."""
+
+    flip: bool
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    shift: Annotated[float, Field(ge=0, lt=1)]
+    light: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Variant(Section):
+    title: str
+    arch: Name
+    weights: Literal["pretrained", "random"]
+    head: Literal["original", "pooled"]
+    trainable: Annotated[list[str], Field(min_length=1)]
+    epochs: dict[Name, Count]
+    batch_size: Annotated[int, Field(ge=2)]
+    optimizer: Literal["adam", "adamw", "sgd"]
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    schedule: Literal["constant", "cosine"]
+    weight_decay: Annotated[float, Field(ge=0)]
+    class_weights: Literal["none", "balanced"]
+    augmentation: Augmentation
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+class Params(Section):
+    seed: Seed
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    data: Data
+    tasks: Annotated[dict[Name, Task], Field(min_length=1)]
+    split: Split
+    preprocess: Preprocess
+    weights: Weights
+    training: Training
+    variants: Annotated[dict[Name, Variant], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Params":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} holds a seed twice; each entry must be different")
+        if self.split.validation + self.split.test >= 1:
+            raise ValueError("split: validation and test together must be below 1, so that something is left to train")
+        for name, variant in self.variants.items():
+            if variant.arch not in self.weights.architectures:
+                known = ", ".join(self.weights.architectures)
+                raise ValueError(f"variants.{name}.arch: {variant.arch!r} is not under weights.architectures ({known})")
+            if set(variant.epochs) != set(self.tasks):
+                tasks = ", ".join(self.tasks)
+                raise ValueError(f"variants.{name}.epochs: must name each task once ({tasks})")
+        return self
+
+
+def load() -> Params:
+    """All of params.yaml, checked; for `check` alone. Raises StudyError that names each faulty key."""
+    try:
+        values = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(f"{paths.PARAMS} is not there; run in the folder that holds it") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{paths.PARAMS} is not readable as YAML: {error}") from None
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise StudyError(f"{paths.PARAMS} is wrong:\n" + "\n".join(_told(fault) for fault in error.errors())) from None
+
+
+def _told(fault: Any) -> str:
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"  {key}: no such key; is it misspelled?"
+    if fault["type"] == "value_error":
+        return f"  {key}{': ' if key else ''}{fault['ctx']['error']}"
+    return f"  {key}: {fault['msg']} (found: {fault['input']!r})"
+
+
+def read(*keys: str) -> Any:
+    """The values of the named keys ("split", "tasks.face.positive"), in order; one key gives one value.
+
+    A stage names here what it declares under `params:` in dvc.yaml and gets nothing else.
+    """
+    params = load()
+    values = []
+    for key in keys:
+        value: Any = params
+        for part in key.split("."):
+            value = value[part] if isinstance(value, dict) else getattr(value, part)
+        values.append(value)
+    return values[0] if len(values) == 1 else tuple(values)
