@@ -19,11 +19,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Columns(Section):
+class Columns(BaseModel):
+    """Column names of a label file; a key other than `file` and `person` is a task."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, str | None] = Field(init=False)
+
     file: str
     person: str | None = None
     face: str | None = None
     emotion: str | None = None
+
+    def tasks(self) -> dict[str, str]:
+        """Label column of each task that has one."""
+        return {task: name for task, name in self if task not in {"file", "person"} and name is not None}
 
 
 class Layout(Section):
@@ -33,6 +42,7 @@ class Layout(Section):
     labels: str = "labels.csv"
     columns: Columns = Columns(file="file", person="person", face="face", emotion="emotion")
     person_pattern: str | None = None
+    rename: dict[str, str] = {}  # labels that mean the same: what the label file says, what it becomes
 
 
 class Sample(Section):
@@ -66,7 +76,7 @@ class Drive(Layout):
 
 class Data(Section):
     source: Literal["sample", "folder", "archive", "git", "drive"]
-    max_megapixels: Annotated[float, Field(gt=0, le=500)]
+    max_megapixels: Annotated[float, Field(gt=0, le=89)]  # Pillow itself warns above
     sample: Sample
     folder: Folder
     archive: Archive
@@ -97,6 +107,19 @@ class Preprocess(Section):
     several_faces: Literal["largest", "whole", "leave_out"]
 
 
+class Augmentation(Section):
+    """Random changes of a training picture; each picture draws its own."""
+
+    flip: bool
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    shift: Annotated[float, Field(ge=0, lt=1)]
+    light: Annotated[float, Field(ge=0, lt=1)]
+
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
 class Pretrain(Section):
     source: Literal["sample", "folder"]
     path: str
@@ -104,8 +127,10 @@ class Pretrain(Section):
     people: Annotated[int, Field(ge=2)]
     pictures: Annotated[int, Field(ge=2)]
     batch_size: Annotated[int, Field(ge=2)]
-    lr: Annotated[float, Field(gt=0)]
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     weight_decay: Annotated[float, Field(ge=0)]
+    augmentation: Augmentation
+    precision: Precision
 
 
 class Round(Section):
@@ -135,23 +160,13 @@ class Training(Section):
     histogram_bins: Annotated[int, Field(ge=2, le=512)]
 
 
-class Augmentation(Section):
-    """Random changes of a training picture; each picture draws its own."""
+class Recipe(Section):
+    """How a variant is trained, whatever the task and wherever its weights come from."""
 
-    flip: bool
-    rotation: Annotated[float, Field(ge=0, le=180)]
-    scale: Annotated[float, Field(ge=0, lt=1)]
-    shift: Annotated[float, Field(ge=0, lt=1)]
-    light: Annotated[float, Field(ge=0, lt=1)]
-
-
-class Variant(Section):
     title: str
     arch: Name
-    weights: Literal["pretrained", "random"]
     head: Literal["original", "pooled"]
     trainable: Annotated[list[str], Field(min_length=1)]
-    epochs: dict[Name, Count]
     batch_size: Annotated[int, Field(ge=2)]
     optimizer: Literal["adam", "adamw", "sgd"]
     lr: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -159,7 +174,14 @@ class Variant(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     class_weights: Literal["none", "balanced"]
     augmentation: Augmentation
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    precision: Precision
+
+
+class Variant(Recipe):
+    """A recipe, where its weights come from, and its epochs by task."""
+
+    weights: Literal["pretrained", "random"]
+    epochs: dict[Name, Count]
 
 
 class Params(Section):
@@ -225,3 +247,9 @@ def read(*keys: str) -> Any:
             value = value[part] if isinstance(value, dict) else getattr(value, part)
         values.append(value)
     return values[0] if len(values) == 1 else tuple(values)
+
+
+def read_recipe(variant: str) -> Recipe:
+    """The recipe of a variant, from the keys that the train stage declares."""
+    values = read(*(f"variants.{variant}.{field}" for field in Recipe.model_fields))
+    return Recipe.model_construct(**dict(zip(Recipe.model_fields, values, strict=True)))

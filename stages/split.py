@@ -1,0 +1,130 @@
+"""Share the pictures of a task out to train, validation and, where asked for, test.
+
+In: data/raw/index.csv (and its pictures for `split.group: near_duplicate`).
+Out: data/splits/<task>.csv (file, label, split, group) and metrics/<task>/split.json.
+A task without any label gets both files too: a table with its header alone, and the reason.
+"""
+
+import sys
+from typing import Any
+
+import pandas as pd
+
+from stages import params, paths
+from stages.errors import StudyError, main
+from stages.sources.folder import label_form
+from stages.splitting import groups, shares
+from stages.writing import read_csv, write_csv, write_json
+
+SPLITS = ("train", "validation", "test")
+OTHER = "other"
+
+
+def split(task: str) -> None:
+    """Write the split of a task; StudyError with the counts where a class has too few pictures."""
+    seed, settings, positive = params.read("seed", "split", f"tasks.{task}.positive")
+    index = read_csv(paths.RAW / "index.csv")
+    if index.empty:
+        raise StudyError(f"{paths.RAW / 'index.csv'} holds no picture")
+    if task not in index or not (index[task] != "").any():
+        reason = f"no picture has a label for the task {task!r} (data.source, columns.{task})"
+        table = pd.DataFrame(columns=["file", "label", "split", "group"])
+        write_csv(paths.split(task), table)
+        write_json(paths.task_metrics(task) / "split.json", _report(table, reason, [], settings))
+        print(f"{task}: {reason}; its stages write empty results")
+        return
+    table, classes = _labelled(index, task, positive)
+    table["group"] = _groups(table, settings.group)
+    table["split"] = _drawn(table, classes, seed, settings, task)
+    report = _report(table, None, classes, settings)
+    write_csv(paths.split(task), table[["file", "label", "split", "group"]])
+    write_json(paths.task_metrics(task) / "split.json", report)
+    print(f"{task}: {_told(report['counts'])}")
+
+
+def _labelled(index: pd.DataFrame, task: str, positive: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """The task's pictures, sorted by file, with their class; and the classes in their order."""
+    table = index[index[task] != ""].sort_values("file", ignore_index=True)
+    table = table[["file", "person", task]].rename(columns={task: "label"})
+    found = table["label"].value_counts()
+    if positive is not None:
+        wanted = label_form(positive)
+        if wanted not in found.index:
+            raise StudyError(
+                f"tasks.{task}.positive is {positive!r}, but no picture has this label; labels found: {_counts(found)}"
+            )
+        table["label"] = [positive if label == wanted else OTHER for label in table["label"]]
+        classes = [OTHER, positive]
+    else:
+        classes = sorted(found.index)
+    present = table["label"].value_counts()
+    if len(present) < 2:
+        raise StudyError(f"task {task}: one class only ({_counts(present)}); two or more are needed")
+    return table, classes
+
+
+def _groups(table: pd.DataFrame, kind: str) -> "pd.Series[str]":
+    if kind == "person":
+        if not (table["person"] != "").any():
+            raise StudyError(
+                "split.group is 'person', but no picture names its person; "
+                "set the column (columns.person) or person_pattern of the source"
+            )
+        return groups.by_person(table)
+    if kind == "near_duplicate":
+        return pd.Series(groups.near_duplicates(list(table["file"]), paths.RAW / "images"), index=table.index)
+    return table["file"].copy()
+
+
+def _drawn(table: pd.DataFrame, classes: list[str], seed: int, settings: params.Split, task: str) -> "pd.Series[str]":
+    counts = table["label"].value_counts().reindex(classes)
+    needed = 3 if settings.test == 0 else 4
+    kinds = table.groupby("label")["group"].nunique().reindex(classes)
+    if counts.min() < needed or kinds.min() < needed - 1:
+        in_groups = "" if settings.group == "none" else f", in groups: {_counts(kinds)} (split.group: {settings.group})"
+        raise StudyError(
+            f"task {task}: a class has too few pictures; each needs {needed}, two to train, one for validation"
+            f"{' and one for test' if settings.test else ''}. Found: {_counts(counts)}{in_groups}"
+        )
+    order = shares.draw(list(table["group"]), seed)
+    result = pd.Series("train", index=table.index)
+    validation = shares.fill(table, order, shares.quota(counts, settings.validation))
+    result[table["group"].isin(validation)] = "validation"
+    if settings.test:
+        # From the other end of the order: asking for a test split leaves the validation split as it was.
+        rest = [group for group in reversed(order) if group not in validation]
+        test = shares.fill(table, rest, shares.quota(counts, settings.test))
+        result[table["group"].isin(test)] = "test"
+    dealt = pd.crosstab(table["label"], result).reindex(index=classes, columns=list(SPLITS), fill_value=0)
+    if (dealt["train"] < 2).any() or (dealt["validation"] < 1).any() or (settings.test and (dealt["test"] < 1).any()):
+        told = "; ".join(f"{name}: {_counts(dealt[name])}" for name in SPLITS)
+        raise StudyError(
+            f"task {task}: the groups (split.group: {settings.group}) cannot be shared out so that every class "
+            f"is on every side; the nearest was {told}. Change split.validation or split.group, or add pictures"
+        )
+    return result
+
+
+def _report(table: pd.DataFrame, reason: str | None, classes: list[str], settings: params.Split) -> dict[str, Any]:
+    counts = {
+        name: {label: int(((table["split"] == name) & (table["label"] == label)).sum()) for label in classes}
+        for name in SPLITS
+    }
+    used = counts if settings.test else {name: counts[name] for name in SPLITS[:2]}
+    return {"reason": reason, "classes": classes, "counts": used, "group": settings.group}
+
+
+def _told(counts: dict[str, dict[str, int]]) -> str:
+    return "; ".join(
+        f"{name} {sum(labels.values())} ({', '.join(f'{n} {label}' for label, n in labels.items())})"
+        for name, labels in counts.items()
+    )
+
+
+def _counts(counts: "pd.Series[int]") -> str:
+    parts = [f"{count} {label}" for label, count in counts.items()]
+    return ", ".join(parts[:20]) + (f" and {len(parts) - 20} more labels" if len(parts) > 20 else "")
+
+
+if __name__ == "__main__":
+    main(split, *sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Sharing pictures out to train, validation and test."""

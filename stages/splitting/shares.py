@@ -1,0 +1,63 @@
+"""A stratified, seeded draw of groups."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+DRAW = 1  # stream of random numbers: the order in which groups are drawn
+
+
+def quota(counts: "pd.Series[int]", share: float) -> "pd.Series[int]":
+    """Pictures of each class in a share (0..1): rounded up in total, at least one of each class.
+
+    The total is dealt out by the method of largest remainders, so that the classes keep their
+    proportions as well as whole pictures can; ties go to the class named first.
+    """
+    if share == 0:
+        return counts * 0
+    total = math.ceil(round(counts.sum() * share, 6))
+    exact = total * counts.to_numpy(np.float64) / counts.sum()
+    dealt = np.floor(exact).astype(int)
+    largest_first = np.argsort(dealt - exact, kind="stable")
+    dealt[largest_first[: total - int(dealt.sum())]] += 1
+    return pd.Series(np.maximum(dealt, 1), index=counts.index)
+
+
+def draw(groups: Sequence[str], seed: int) -> list[str]:
+    """The distinct groups in a random order that rests on the seed and each group's own name.
+
+    A group's place against another never depends on what else there is, so one more photo
+    moves few others.
+    """
+    return sorted(set(groups), key=lambda group: (_number(group, seed), group))
+
+
+def fill(members: pd.DataFrame, order: Sequence[str], target: "pd.Series[int]") -> set[str]:
+    """Groups, taken in order, that fill the target; a group is taken where it brings the counts nearer.
+
+    `members` has the columns group and label. Groups of one picture fill the target exactly.
+    """
+    classes = list(target.index)
+    table = pd.crosstab(members["group"], members["label"]).reindex(columns=classes, fill_value=0)
+    sizes = dict(zip(table.index, table.to_numpy(np.float64), strict=True))
+    goal = target.to_numpy(np.float64)
+    have = np.zeros(len(classes))
+    taken = set()
+    for group in order:
+        if _distance(have + sizes[group], goal) < _distance(have, goal):
+            have += sizes[group]
+            taken.add(group)
+    return taken
+
+
+def _number(group: str, seed: int) -> float:
+    words = np.frombuffer(group.encode().ljust(-(-len(group.encode()) // 4) * 4, b"\0"), dtype="<u4")
+    return float(np.random.default_rng([seed, DRAW, *map(int, words)]).random())
+
+
+def _distance(counts: NDArray[Any], goal: NDArray[Any]) -> float:
+    return float((np.square(counts - goal) / np.maximum(goal, 1)).sum())
