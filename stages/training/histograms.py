@@ -1,0 +1,39 @@
+"""Distributions of gradients and parameters, once per epoch, computed on the training device."""
+
+import torch
+from torch import Tensor, nn
+
+
+def histogram(values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    """Counts (bins,) and edges (bins + 1,) over the range of the values, on the CPU."""
+    flat = values.detach().float().flatten()
+    low, high = flat.min(), flat.max()
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    counts = torch.histc(flat, bins=bins, min=low.item(), max=high.item())
+    return counts.cpu(), torch.linspace(low.item(), high.item(), bins + 1)
+
+
+class Recorder:
+    """Collects the histograms of every trained parameter and of its gradient."""
+
+    def __init__(self, network: nn.Module, bins: int) -> None:
+        self.bins = bins
+        self.learning = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self._rows: dict[str, list[Tensor]] = {}
+        self.add("parameter")
+
+    def add(self, kind: str) -> dict[str, tuple[Tensor, Tensor]]:
+        """Record "gradient" or "parameter" as they are now; histogram by parameter name."""
+        values = {name: p.grad if kind == "gradient" else p for name, p in self.learning.items()}
+        found = {
+            name: histogram(torch.zeros(1) if value is None else value, self.bins) for name, value in values.items()
+        }
+        for part, place in (("counts", 0), ("edges", 1)):
+            row = torch.stack([pair[place] for pair in found.values()])
+            self._rows.setdefault(f"{kind}_{part}", []).append(row)
+        return found
+
+    def tensors(self) -> dict[str, Tensor]:
+        """`gradient_counts` (E, P, B), `gradient_edges` (E, P, B + 1), the same of `parameter` with E + 1 rows."""
+        return {name: torch.stack(rows) for name, rows in self._rows.items()}

@@ -1,0 +1,150 @@
+"""The training loop: epochs of shuffled batches, then a pass over the validation pictures."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stages.errors import StudyError
+from stages.params import Recipe
+from stages.training import networks
+from stages.training.pictures import Batches, order
+
+EVALUATION_BATCH = 64
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the history; accuracies in 0..1, losses in nats, the gradient's norm as mean over the steps."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    lr: float
+    gradient_norm: float
+
+
+def fabric_for(precision: str) -> Fabric:
+    """One device, a GPU where there is one. Raises StudyError for a precision that the device does not have."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        return Fabric(accelerator="auto", devices=1, precision=precision)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise StudyError(f"precision: {precision!r} does not run on this device ({error}); use 32-true") from None
+
+
+def learning_rate(recipe: Recipe, epoch: int, epochs: int) -> float:
+    """The rate of an epoch, 1 to `epochs`: constant, or half a cosine from lr towards 0."""
+    if recipe.schedule == "constant":
+        return recipe.lr
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs))
+
+
+def balanced(labels: Tensor, classes: int) -> Tensor:
+    """Weights (classes,) inverse to how often a class occurs; their mean over the pictures is 1."""
+    counts = torch.bincount(labels, minlength=classes).float()
+    return len(labels) / (classes * counts.clamp(min=1))
+
+
+def optimizer_for(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimiser named in the recipe over what learns; SGD with momentum 0.9."""
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    extra: dict[str, Any] = {"momentum": 0.9} if recipe.optimizer == "sgd" else {}
+    return OPTIMIZERS[recipe.optimizer](
+        learning,
+        lr=recipe.lr,  # type: ignore[call-arg]
+        weight_decay=recipe.weight_decay,
+        **extra,
+    )
+
+
+def fit(
+    fabric: Fabric,
+    network: nn.Module,
+    train: Batches,
+    validation: Batches,
+    recipe: Recipe,
+    epochs: int,
+    classes: int,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+) -> Iterator[Epoch]:
+    """Train and yield after each epoch, when the network still holds the gradients of its last step.
+
+    The order of the pictures, their augmentation and dropout come from (seed, epoch) alone.
+    `advance` is called after each step. Raises StudyError when the loss becomes NaN or infinite.
+    """
+    model, optimizer = fabric.setup(network, optimizer_for(network, recipe))
+    weight = balanced(train.labels, classes) if recipe.class_weights == "balanced" else None
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for epoch in range(1, epochs + 1):
+        rate = learning_rate(recipe, epoch, epochs)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed((seed * 100_003 + epoch) % 2**31)  # dropout draws from torch's own generator
+        networks.training_mode(network)
+        losses, norms, correct = [], [], torch.zeros((), device=fabric.device)
+        batches = batch_rows(order(seed, epoch, len(train.labels)), recipe.batch_size)
+        for rows in batches:
+            optimizer.zero_grad()
+            labels = train.labels[rows.to(train.labels.device)]
+            logits = model(train.batch(rows, epoch))
+            loss = F.cross_entropy(logits, labels, weight=weight)
+            fabric.backward(loss)
+            norms.append(nn.utils.get_total_norm([p.grad for p in learning if p.grad is not None]).detach())
+            optimizer.step()
+            losses.append(loss.detach())
+            advance()
+            correct += (logits.detach().argmax(dim=1) == labels).sum()
+        _refuse_divergence(torch.stack(losses), epoch, recipe)
+        sizes = torch.tensor([len(rows) for rows in batches], device=fabric.device)
+        predicted = predict(model, validation)
+        yield Epoch(
+            epoch=epoch,
+            train_loss=float((torch.stack(losses) * sizes).sum() / sizes.sum()),
+            train_accuracy=int(correct) / len(train.labels),
+            val_loss=float(F.cross_entropy(predicted, validation.labels)),
+            val_accuracy=int((predicted.argmax(dim=1) == validation.labels).sum()) / len(validation.labels),
+            lr=rate,
+            gradient_norm=float(torch.stack(norms).mean()),
+        )
+
+
+def batch_rows(rows: Tensor, size: int) -> list[Tensor]:
+    """Batches of one epoch; a last batch of one picture joins the one before: batch statistics need two."""
+    batches = list(torch.split(rows, size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def _refuse_divergence(losses: Tensor, epoch: int, recipe: Recipe) -> None:
+    # Looked at once per epoch: a look at each step would stall a GPU.
+    bad = (~torch.isfinite(losses)).nonzero()
+    if len(bad):
+        step = int(bad[0]) + 1
+        raise StudyError(
+            f"the training loss became {losses[step - 1].item()} in epoch {epoch}, step {step} of {len(losses)} "
+            f"(lr {recipe.lr}, batch_size {recipe.batch_size}, optimizer {recipe.optimizer}, precision "
+            f"{recipe.precision}); no checkpoint is written. Try a smaller lr, or precision 32-true"
+        )
+
+
+@torch.no_grad()
+def predict(model: nn.Module, data: Batches) -> Tensor:
+    """Logits (N, classes) float32 of every picture, in order, in evaluation mode."""
+    model.eval()
+    rows = torch.arange(len(data.labels))
+    return torch.cat([model(data.batch(part, None)).float() for part in torch.split(rows, EVALUATION_BATCH)])
