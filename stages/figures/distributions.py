@@ -1,0 +1,87 @@
+"""Distributions of gradients and parameters over training, from histograms with edges of their own."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stages.figures.style import COLOURS, new_figure, shortened, whole_epochs
+
+Array = npt.NDArray[np.float64]
+QUANTILES = np.array([0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0])
+BANDS = ((0, 6, "#dce9f3", "all values"), (1, 5, "#9ecae1", "5 to 95 %"), (2, 4, COLOURS[0], "25 to 75 %"))
+NORMALISATION = re.compile(r"(^|\.)(bn|norm)\d*\.|downsample\.1\.")
+# Beyond this ratio of the widest value to the middle half, a linear axis would show a flat line.
+SYMLOG_FROM = 20.0
+
+
+def chosen(names: Sequence[str], count: int = 4) -> list[int]:
+    """Places of at most `count` weights and as many biases, evenly spaced from the first layer to the last.
+
+    Scales of normalisation layers give way to the weights of layers, where there are any.
+    """
+    weights = [place for place, name in enumerate(names) if not name.endswith("bias")]
+    layers = [place for place in weights if not NORMALISATION.search(names[place])]
+    biases = [place for place, name in enumerate(names) if name.endswith("bias")]
+    return _spaced(layers or weights, count) + _spaced(biases, count)
+
+
+def quantiles(counts: Array, edges: Array, shares: Array = QUANTILES) -> Array:
+    """Values below which each share of a histogram lies; (B,) counts, (B+1,) edges, exact to within a bin."""
+    total = counts.sum()
+    if total == 0:
+        return np.full(len(shares), np.nan)
+    held = np.flatnonzero(counts)
+    first, last = held[0], held[-1]
+    below = np.concatenate([[0.0], np.cumsum(counts[first : last + 1])]) / total
+    return np.interp(shares, below, edges[first : last + 2])
+
+
+def distributions(
+    counts: Array, edges: Array, names: Sequence[str], first_epoch: int, measure: str, heading: str
+) -> Figure:
+    """A panel per parameter, a column per epoch: the range, 5 to 95 %, 25 to 75 % and the median.
+
+    `counts` (E, P, B), `edges` (E, P, B+1), one name for each of the P parameters.
+    """
+    columns = 4 if len(names) > 3 else len(names)
+    rows = -(-len(names) // columns)
+    figure = new_figure(max(4.6, 2.55 * columns), 0.9 + 1.95 * rows, heading)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place, name in enumerate(names):
+        values = np.stack([quantiles(*pair) for pair in zip(counts[:, place], edges[:, place], strict=True)])
+        _panel(panels[place], values, first_epoch)
+        panels[place].set_title(shortened(name, 30), fontsize=8.5)
+    for panel in panels[len(names) :]:
+        panel.set_axis_off()
+    for panel in panels[::columns]:
+        panel.set_ylabel(measure)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+def _spaced(places: list[int], count: int) -> list[int]:
+    if len(places) <= count:
+        return places
+    return [places[round(step)] for step in np.linspace(0, len(places) - 1, count)]
+
+
+def _panel(axis: Axes, values: Array, first_epoch: int) -> None:
+    epochs = np.arange(first_epoch, first_epoch + len(values))
+    for low, high, colour, label in BANDS:
+        axis.bar(epochs, values[:, high] - values[:, low], 0.92, values[:, low], color=colour, label=label)
+    axis.hlines(values[:, 3], epochs - 0.46, epochs + 0.46, color="black", linewidth=1.2, label="median")
+    axis.tick_params(labelsize=7.5)
+    reach = float(np.nanmax(np.abs(values), initial=0))
+    middle = float(np.nanmedian(np.maximum(np.abs(values[:, 2]), np.abs(values[:, 4]))))
+    if reach > 0 and middle > 0 and reach / middle > SYMLOG_FROM:
+        axis.set_yscale("symlog", linthresh=10 ** np.floor(np.log10(middle)))
+        axis.annotate("symlog", (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=7, color="#666666")
+    else:
+        axis.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=False)
+        axis.yaxis.get_offset_text().set_fontsize(7)
+    whole_epochs(axis, int(epochs[0]), int(epochs[-1]))

@@ -1,0 +1,242 @@
+"""A study's metric files and histograms, made from plain numbers after the contract, for tests of plot and report."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from safetensors.numpy import save_file
+
+ROOT = Path(__file__).parents[1]
+FACE = ["other", "target"]
+EMOTION = ["angry", "happy", "neutral", "sad", "surprise"]
+TITLES = {"vgg16": "VGG16", "resnet18_scratch": "ResNet18 from scratch", "resnet18_pretrained": "ResNet18 pretrained"}
+ACCURACY = {"vgg16": 0.93, "resnet18_scratch": 0.90, "resnet18_pretrained": 0.97}
+VGG_NAMES = ["classifier.0.weight", "classifier.0.bias", "classifier.3.weight", "classifier.3.bias"]
+RESNET_NAMES = [
+    "conv1.weight",
+    "bn1.weight",
+    "bn1.bias",
+    *(
+        f"layer{layer}.{block}.{part}"
+        for layer in range(1, 5)
+        for block in range(2)
+        for part in ("conv1.weight", "bn1.weight", "bn1.bias", "conv2.weight", "bn2.weight", "bn2.bias")
+    ),
+    "fc.weight",
+    "fc.bias",
+]
+
+
+def make_study(
+    root: Path,
+    seeds: tuple[int, ...] = (0,),
+    emotions: list[str] = EMOTION,
+    empty: str | None = None,
+    timing: bool = True,
+    rule: str = "last",
+) -> None:
+    """params.yaml and metrics/ and data/histograms/ below `root`; the task named by `empty` has no labels."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values["seeds"] = list(seeds)
+    values["training"]["epoch"] = rule
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    (root / "metrics").mkdir()
+    write(
+        root / "metrics" / "download.json",
+        {
+            "source": "sample",
+            "pictures": 2076,
+            "rejected": {"truncated": 2},
+            "labels": {"face": {"target": 215, "other": 861}, "emotion": dict.fromkeys(emotions, 200)},
+            "copies": 3,
+        },
+    )
+    for place, (task, classes) in enumerate({"face": FACE, "emotion": emotions}.items()):
+        folder = root / "metrics" / task
+        if task == empty:
+            reason = f"no picture has a label for {task}"
+            write(folder / "split.json", {"reason": reason, "classes": [], "counts": {}, "group": "none"})
+            write(folder / "preprocess.json", {"reason": reason, "found": {}, "left_out": {}, "left_out_files": []})
+        else:
+            sizes = {label: 43 if label == "target" else 173 if label == "other" else 40 for label in classes}
+            counts = {"train": {label: 4 * size for label, size in sizes.items()}, "validation": sizes}
+            write(folder / "split.json", {"reason": None, "classes": classes, "counts": counts, "group": "none"})
+            found = {label: {"one": 5 * size - 6, "none": 4, "several": 2} for label, size in sizes.items()}
+            left_out = dict.fromkeys(classes, 0)
+            write(
+                folder / "preprocess.json",
+                {"reason": None, "found": found, "left_out": left_out, "left_out_files": []},
+            )
+        for variant in TITLES:
+            for seed in seeds:
+                generator = np.random.default_rng([seed, place, list(TITLES).index(variant)])
+                model = folder / variant / str(seed)
+                model.mkdir(parents=True)
+                if task == empty:
+                    write_empty(root, task, variant, seed, f"no picture has a label for {task}")
+                else:
+                    make_model(root, task, variant, seed, classes, generator, timing, rule)
+
+
+def write(path: Path, values: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+
+def write_empty(root: Path, task: str, variant: str, seed: int, reason: str) -> None:
+    folder = root / "metrics" / task / variant / str(seed)
+    (folder / "history.csv").write_text("epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,gradient_norm\n")
+    (folder / "epochs.log").write_text("")
+    (folder / "predictions.csv").write_text("file,truth,prediction\n")
+    write(folder / "scores.json", {"reason": reason})
+    path = root / "data" / "histograms" / task / variant / f"{seed}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({}, path, metadata={"reason": reason})
+
+
+def make_model(
+    root: Path,
+    task: str,
+    variant: str,
+    seed: int,
+    classes: list[str],
+    generator: np.random.Generator,
+    timing: bool,
+    rule: str,
+) -> None:
+    folder = root / "metrics" / task / variant / str(seed)
+    title = f"{TITLES[variant]} {task}"
+    epochs = 10 if task == "face" or variant == "vgg16" else 15
+    sizes = [173, 43] if classes == FACE else [40] * len(classes)
+    truth = np.repeat(np.arange(len(classes)), sizes)
+    prediction = truth.copy()
+    wrong = generator.choice(len(truth), round(len(truth) * (1 - ACCURACY[variant])), replace=False)
+    prediction[wrong] = (truth[wrong] + generator.choice([1, 3], len(wrong))) % len(classes)
+    scores = score(truth, prediction, classes)
+    history = make_history(epochs, scores["accuracy"], generator)
+    history.to_csv(folder / "history.csv", index=False, lineterminator="\n")
+    (folder / "epochs.log").write_text(
+        "".join(
+            f"[{title}] Epoch {row.epoch}/{epochs} | Train Loss: {row.train_loss:.4f}, Acc: {row.train_accuracy:.4f}"
+            f" | Val Loss: {row.val_loss:.4f}, Acc: {row.val_accuracy:.4f}\n"
+            for row in history.itertuples()
+        ),
+        encoding="utf-8",
+    )
+    last = history.iloc[-1]
+    reached = {
+        f"{level:.2f}": next((int(row.epoch) for row in history.itertuples() if row.val_accuracy >= level), None)
+        for level in (0.90, 0.95)
+    }
+    reached["final"] = next(int(row.epoch) for row in history.itertuples() if row.val_accuracy >= last.val_accuracy)
+    trainable = 2_000_000 if variant == "vgg16" else 11_177_538
+    scores |= {
+        "reason": None,
+        "task": task,
+        "variant": variant,
+        "seed": seed,
+        "positive": "target" if task == "face" else None,
+        "epoch": {"kept": epochs, "rule": rule},
+        "weights": "random weights" if "scratch" in variant else "pretrained on 4000 drawn pictures of 400 people",
+        "loss": float(last.val_loss),
+        "roc_auc": 0.99,
+        "average_precision": 0.98,
+        "generalization_gap": float(last.train_accuracy - last.val_accuracy),
+        "epochs_to": reached,
+        "parameters": {"trainable": trainable, "total": max(trainable, 14_700_000)},
+        "train": {"accuracy": float(last.train_accuracy), "loss": float(last.train_loss)},
+        "settings": {"batch_size": 32, "lr": 0.001, "trainable": ["all"], "augmentation": {"flip": True}},
+    }
+    write(folder / "scores.json", scores)
+    table = pd.DataFrame({"file": [f"{place:016x}.png" for place in range(len(truth))]})
+    table["truth"] = [classes[place] for place in truth]
+    table["prediction"] = [classes[place] for place in prediction]
+    for place, label in enumerate(classes):
+        table[f"p_{label}"] = np.where(prediction == place, 0.9, 0.1 / max(1, len(classes) - 1))
+    table.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
+    if timing:
+        seconds = 41.5 if variant == "vgg16" else 95.25
+        write(
+            folder / "timing.json",
+            {
+                "seconds": seconds,
+                "pictures_per_second": 8600 / seconds,
+                "peak_memory_mb": 812.5 if variant == "vgg16" else 1204.0,
+                "device": "cpu",
+                "threads": 2,
+            },
+        )
+    make_histograms(root, task, variant, seed, epochs, generator)
+
+
+def make_history(epochs: int, final: float, generator: np.random.Generator) -> pd.DataFrame:
+    steps = np.arange(1, epochs + 1)
+    rise = 1 - np.exp(-steps / 2.2)
+    rise /= rise[-1]
+    val_accuracy = 0.6 + (final - 0.6) * rise + np.append(generator.normal(0, 0.008, epochs - 1), 0)
+    return pd.DataFrame(
+        {
+            "epoch": steps,
+            "train_loss": 0.9 - 0.85 * rise,
+            "train_accuracy": 0.55 + 0.445 * rise,
+            "val_loss": 0.8 - (0.8 - 3 * (1 - final)) * rise + generator.normal(0, 0.01, epochs),
+            "val_accuracy": np.clip(val_accuracy, 0, 1),
+            "lr": 0.001,
+            "gradient_norm": 2.0 - 1.5 * rise,
+        }
+    )
+
+
+def score(truth: np.ndarray, prediction: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    matrix = np.zeros((len(classes), len(classes)), dtype=int)
+    np.add.at(matrix, (truth, prediction), 1)
+    per_class = {}
+    for place, label in enumerate(classes):
+        hits, asked, given = int(matrix[place, place]), int(matrix[:, place].sum()), int(matrix[place].sum())
+        precision, recall = hits / max(1, asked), hits / max(1, given)
+        f1 = 2 * precision * recall / max(1e-12, precision + recall)
+        per_class[label] = {"precision": precision, "recall": recall, "f1": f1, "support": given}
+    binary = len(classes) == 2
+    false_positives = [int(matrix[:, place].sum() - matrix[place, place]) for place in range(len(classes))]
+    false_negatives = [int(matrix[place].sum() - matrix[place, place]) for place in range(len(classes))]
+    return {
+        "classes": classes,
+        "pictures": len(truth),
+        "accuracy": float(np.trace(matrix) / len(truth)),
+        "macro_f1": float(np.mean([values["f1"] for values in per_class.values()])),
+        "per_class": per_class,
+        "confusion_matrix": matrix.tolist(),
+        "confusion_matrix_zscore": ((matrix - matrix.mean()) / matrix.std()).tolist(),
+        "false_positives": false_positives[1] if binary else dict(zip(classes, false_positives, strict=True)),
+        "false_negatives": false_negatives[1] if binary else dict(zip(classes, false_negatives, strict=True)),
+    }
+
+
+def make_histograms(
+    root: Path, task: str, variant: str, seed: int, epochs: int, generator: np.random.Generator
+) -> None:
+    names = VGG_NAMES if variant == "vgg16" else RESNET_NAMES
+    tensors: dict[str, list[list[np.ndarray]]] = {}
+    for kind, rows, tail in (("gradient", epochs, 2), ("parameter", epochs + 1, 8)):
+        counts, edges = [], []
+        for row in range(rows):
+            scale = 0.02 * np.exp(-row / 4) if kind == "gradient" else 0.05 + 0.004 * row
+            drawn = [scale * generator.standard_t(tail, 400) for _ in names]
+            pairs = [np.histogram(values, bins=64) for values in drawn]
+            counts.append([pair[0] for pair in pairs])
+            edges.append([pair[1] for pair in pairs])
+        tensors |= {f"{kind}_counts": counts, f"{kind}_edges": edges}
+    path = root / "data" / "histograms" / task / variant / f"{seed}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {key: np.asarray(values, dtype=np.float32) for key, values in tensors.items()}
+    save_file(arrays, path, metadata={"parameters": json.dumps(names)})
+
+
+def copy_study(made: Path, root: Path) -> Path:
+    shutil.copytree(made, root, dirs_exist_ok=True)
+    return root
