@@ -1,9 +1,11 @@
 """params.yaml, typed and checked. A stage reads just the keys that it declares in dvc.yaml."""
 
+import re
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from stages import paths
 from stages.errors import StudyError
@@ -15,7 +17,28 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
+BOUNDS = {
+    "minimum": ">=",
+    "exclusiveMinimum": ">",
+    "maximum": "<=",
+    "exclusiveMaximum": "<",
+    "minItems": "with a length >=",
+    "pattern": "of the form",
+}
+TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a section of keys",
+    "null": "null",
+}
+
+
 class Section(BaseModel):
+    """Keys of params.yaml; one that is not named is refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -43,6 +66,17 @@ class Layout(Section):
     columns: Columns = Columns(file="file", person="person", face="face", emotion="emotion")
     person_pattern: str | None = None
     rename: dict[str, str] = {}  # labels that mean the same: what the label file says, what it becomes
+
+    @field_validator("person_pattern")
+    @classmethod
+    def _has_a_group(cls, pattern: str | None) -> str | None:
+        try:
+            groups = re.compile(pattern).groups if pattern is not None else 1
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        if not groups:
+            raise ValueError(f"{pattern!r} has no group in parentheses, which would be the person")
+        return pattern
 
 
 class Sample(Section):
@@ -214,11 +248,14 @@ class Params(Section):
 def load() -> Params:
     """All of params.yaml, checked; for `check` alone. Raises StudyError that names each faulty key."""
     try:
-        values = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+        # The reader that DVC uses: PyYAML takes 1e-05, as `dvc exp run -S` writes it, for a text.
+        values = YAML(typ="safe", pure=True).load(paths.PARAMS.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"{paths.PARAMS} is not there; run in the folder that holds it") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{paths.PARAMS} is not readable as YAML: {error}") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(
+            f"{paths.PARAMS} is not readable as YAML: {str(error).split('To suppress')[0].strip()}"
+        ) from None
     try:
         return Params.model_validate(values)
     except ValidationError as error:
@@ -226,12 +263,42 @@ def load() -> Params:
 
 
 def _told(fault: Any) -> str:
-    key = ".".join(str(part) for part in fault["loc"])
+    place = fault["loc"]
+    key = ".".join(str(part) for part in place) or "the file"
     if fault["type"] == "extra_forbidden":
-        return f"  {key}: no such key; is it misspelled?"
+        return f"  {key}: no such key; allowed are {', '.join(_schema(place[:-1]).get('properties', {}))}"
     if fault["type"] == "value_error":
-        return f"  {key}{': ' if key else ''}{fault['ctx']['error']}"
-    return f"  {key}: {fault['msg']} (found: {fault['input']!r})"
+        return f"  {key}: {fault['ctx']['error']}"
+    if fault["type"] == "missing":
+        return f"  {key}: is missing; allowed: {_allowed(_schema(place))}"
+    if "[key]" in place:
+        return f"  {key.removesuffix('.[key]')}: not a name; {fault['msg']}"
+    allowed = _allowed(_schema(place))
+    return f"  {key}: {fault['input']!r} is refused; {f'allowed: {allowed}' if allowed else fault['msg']}"
+
+
+def _schema(place: tuple[int | str, ...]) -> dict[str, Any]:
+    """What the JSON schema of Params says about a key."""
+    root = Params.model_json_schema()
+    schema: dict[str, Any] = root
+    for part in (*place, None):
+        if "$ref" in schema:
+            schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+        if part is not None:
+            inner = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
+            by_name = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
+            schema = inner or by_name[0] or {}
+    return schema
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """The allowed values in words: a list of them, or a type with its bounds."""
+    if "anyOf" in schema:
+        return " or ".join(filter(None, map(_allowed, schema["anyOf"])))
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    bounds = [f"{sign} {schema[name]}" for name, sign in BOUNDS.items() if name in schema]
+    return " ".join([TYPES.get(str(schema.get("type")), ""), *bounds]).strip()
 
 
 def read(*keys: str) -> Any:

@@ -38,7 +38,7 @@ def collect(layout: Layout, root: Path, unlabelled: bool = False) -> pd.DataFram
     _inside(layout.labels, "labels")
     if (root / layout.labels).is_file():
         return _sorted_out(layout, _labelled(layout, root), unlabelled)
-    folders = _class_folders(layout, root)
+    folders = class_folders(layout, root)
     if folders is None:
         raise StudyError(
             f"the photos in {root} are in no layout that is known. Found there:\n{tree(root)}\n{_layouts(layout)}"
@@ -51,8 +51,8 @@ def tree(root: Path, depth: int = 3, most: int = 40) -> str:
     lines = []
     for place, folders, files in os.walk(root):
         level = len(Path(place).relative_to(root).parts)
-        folders[:] = sorted(name for name in folders if not _hidden(name)) if level < depth else []
-        kinds = Counter(Path(name).suffix.lower() or "no ending" for name in files if not _hidden(name))
+        folders[:] = sorted(name for name in folders if not is_hidden(name)) if level < depth else []
+        kinds = Counter(Path(name).suffix.lower() or "no ending" for name in files if not is_hidden(name))
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no files"
         lines.append(f"{'  ' * (level + 1)}{Path(place).name or place}/  {counts}")
     return "\n".join(lines[:most] + ([f"  ... and {len(lines) - most} more folders"] if len(lines) > most else []))
@@ -135,7 +135,8 @@ def _inside(name: str, where: str) -> None:
         raise StudyError(f"{where}: the path {name!r} leaves the folder")
 
 
-def _class_folders(layout: Layout, root: Path) -> pd.DataFrame | None:
+def class_folders(layout: Layout, root: Path) -> pd.DataFrame | None:
+    """The files below <task>/<label>/, or below the same in `images`; None where there are none."""
     wanted = {task.lower(): task for task in layout.columns.tasks()}
     for base in (root, root / layout.images):
         rows = []
@@ -154,9 +155,9 @@ def _class_folders(layout: Layout, root: Path) -> pd.DataFrame | None:
 def _class_files(root: Path, folder: Path, task: str) -> list[tuple[str, str, str]]:
     rows = []
     for label in sorted(folder.iterdir()):
-        if label.is_dir() and not _hidden(label.name):
+        if label.is_dir() and not is_hidden(label.name):
             for file in sorted(label.rglob("*")):
-                if file.is_file() and not any(map(_hidden, file.relative_to(label).parts)):
+                if file.is_file() and not any(map(is_hidden, file.relative_to(label).parts)):
                     rows.append((file.relative_to(root).as_posix(), task, label.name))
     return rows
 
@@ -183,5 +184,6 @@ def label_form(label: str) -> str:
     return unicodedata.normalize("NFC", label).strip().lower()
 
 
-def _hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a name is a system's own, not the user's."""
     return name.startswith(".") or name.lower() in CLUTTER

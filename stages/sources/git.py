@@ -1,0 +1,52 @@
+"""A folder of a Git or DVC repository at a commit, by `dvc get`; then read as a folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from stages.errors import StudyError
+from stages.params import GitFolder
+from stages.sources import network
+from stages.sources.layouts import drop_links
+
+ANSWER = 25  # seconds in which the repository must answer at all
+WHOLE = 3600  # seconds for the copy
+# No question to a user who may not be there, and no wait for a server that has gone silent.
+QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=15"}
+
+
+def fetch(settings: GitFolder, folder: Path) -> Path:
+    """Copy the folder at its commit below `folder`; links in it are dropped. Raises StudyError."""
+    url = settings.url
+    local = Path(url)
+    if url.startswith("-"):
+        raise StudyError(f"data.git.url: {url!r} is no address of a repository")
+    if "://" not in url and "@" not in url and not local.is_dir():
+        raise StudyError(f"data.git.url: there is no repository {url}")
+    if url.startswith(("http://", "https://")):
+        network.reach(url)
+    _run(["git", "ls-remote", "--", url, "HEAD"], url, ANSWER - network.PATIENCE)
+    target = folder / "repository"
+    get = [sys.executable, "-m", "dvc", "get", url, settings.path, "--rev", settings.revision, "--out", str(target)]
+    print(f"copying {settings.path} of {url} at {settings.revision}", flush=True)
+    _run(get, f"{settings.path} at {settings.revision} of {url}", WHOLE)
+    dropped = drop_links(target)
+    if dropped:
+        print(f"  {dropped} links in the repository were left out")
+    return target
+
+
+def _run(command: list[str], what: str, limit: int) -> None:
+    environment = {**os.environ, **QUIET, "DVC_NO_ANALYTICS": "1"}
+    try:
+        done = subprocess.run(  # noqa: S603 - a list, no shell
+            command, env=environment, capture_output=True, text=True, errors="replace", timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise network.unreachable(what, f"no answer within {limit} seconds") from None
+    except FileNotFoundError:
+        raise StudyError("git is not installed; data.source: git needs it") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise network.unreachable(what, "; ".join(lines[-2:]) or f"exit status {done.returncode}")
