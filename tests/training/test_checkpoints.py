@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.errors import StudyError
+from stages.training import checkpoints
+from stages.training.histograms import Recorder, histogram
+
+
+def test_what_is_saved_reads_back_and_repeats_byte_for_byte(tmp_path: Path) -> None:
+    tensors = {"b": torch.rand(2, 3, 4, 4).to(memory_format=torch.channels_last), "a": torch.arange(3)}
+    about = {"classes": ["sad", "häppy"], "seed": 0}
+    for name in ("one", "two"):
+        checkpoints.save(tmp_path / name, tensors, about)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    read, told = checkpoints.load(tmp_path / "one")
+    assert told == about and all(torch.equal(read[name], tensors[name]) for name in tensors)
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"not safetensors")
+    with pytest.raises(StudyError, match="weights"):
+        checkpoints.load(tmp_path / "weights")
+    with pytest.raises(StudyError, match="missing"):
+        checkpoints.load(tmp_path / "missing")
+
+
+def test_histograms_count_every_value_over_their_range() -> None:
+    counts, edges = histogram(torch.tensor([0.0, 0.0, 1.0, 4.0]), bins=4)
+    assert counts.tolist() == [2, 1, 0, 1] and edges.tolist() == [0, 1, 2, 3, 4]
+    counts, _ = histogram(torch.zeros(7), bins=3)
+    assert counts.sum() == 7
+
+
+def test_the_recorder_keeps_what_learns_epoch_by_epoch() -> None:
+    network = torch.nn.Linear(3, 2)
+    network.bias.requires_grad = False
+    recorder = Recorder(network, bins=5)
+    network(torch.rand(1, 3)).sum().backward()
+    assert set(recorder.add("gradient")) == {"weight"}
+    recorder.add("parameter")
+    shapes = {name: tuple(tensor.shape) for name, tensor in recorder.tensors().items()}
+    assert shapes["gradient_counts"] == (1, 1, 5) and shapes["parameter_edges"] == (2, 1, 6)
