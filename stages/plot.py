@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from safetensors import SafetensorError, safe_open
 
 from stages import params, paths, writing
 from stages.errors import StudyError, main
@@ -71,8 +72,6 @@ def _draw(result: Result, folder: Path, heading: str) -> None:
 
 
 def _read_histograms(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
-    from safetensors import SafetensorError, safe_open
-
     keys = [f"{kind}_{part}" for kind in ("gradient", "parameter") for part in ("counts", "edges")]
     try:
         with safe_open(path, framework="numpy") as opened:
@@ -89,9 +88,7 @@ def _save(path: Path, figure: Figure) -> None:
 
 
 def _curve_table(results: Iterable[Result]) -> pd.DataFrame:
-    tables = [
-        result.history[HISTORY_COLUMNS].assign(variant=result.variant, seed=result.seed) for result in results
-    ]
+    tables = [result.history[HISTORY_COLUMNS].assign(variant=result.variant, seed=result.seed) for result in results]
     columns = ["variant", "seed", *HISTORY_COLUMNS]
     return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
 

@@ -129,11 +129,12 @@ def make_model(
         encoding="utf-8",
     )
     last = history.iloc[-1]
+    accuracies = history["val_accuracy"].tolist()
+    levels = {"0.90": 0.90, "0.95": 0.95, "final": accuracies[-1]}
     reached = {
-        f"{level:.2f}": next((int(row.epoch) for row in history.itertuples() if row.val_accuracy >= level), None)
-        for level in (0.90, 0.95)
+        name: next((place + 1 for place, accuracy in enumerate(accuracies) if accuracy >= level), None)
+        for name, level in levels.items()
     }
-    reached["final"] = next(int(row.epoch) for row in history.itertuples() if row.val_accuracy >= last.val_accuracy)
     trainable = 2_000_000 if variant == "vgg16" else 11_177_538
     scores |= {
         "reason": None,

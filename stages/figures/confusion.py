@@ -41,7 +41,8 @@ def _matrix(
     for (row, column), value in np.ndenumerate(values):
         red, green, blue, _ = colormaps[colours]((value - low) / (high - low))
         dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
-        axis.text(column, row, form.format(value), ha="center", va="center", fontsize=size, color="w" if dark else "k")
+        shown = form.format(value).replace("-", "−")
+        axis.text(column, row, shown, ha="center", va="center", fontsize=size, color="white" if dark else "black")
     axis.set_xticks(range(len(classes)), classes, rotation=0 if len(classes) <= 3 else 35, ha="center")
     axis.set_yticks(range(len(classes)), classes)
     axis.set_xlabel("prediction")

@@ -98,7 +98,9 @@ def _accuracies(axis: Axes, results: Sequence[Result], variants: list[str]) -> N
             marker=MARKERS[place % len(MARKERS)],
             capsize=3,
         )
-        axis.annotate(f"{100 * accuracy:.1f}", (100 * accuracy, height), (0, 6), textcoords="offset points", ha="center")
+        axis.annotate(
+            f"{100 * accuracy:.1f}", (100 * accuracy, height), (0, 6), textcoords="offset points", ha="center"
+        )
     titles = {result.variant: result.title for result in results}
     axis.set_yticks(range(len(variants)), [shortened(titles[variant], 22) for variant in variants])
     axis.set_ylim(len(variants) - 0.5, -0.5)

@@ -1,5 +1,6 @@
 """Distributions of gradients and parameters over training, from histograms with edges of their own."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -14,8 +15,9 @@ Array = npt.NDArray[np.float64]
 QUANTILES = np.array([0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0])
 BANDS = ((0, 6, "#dce9f3", "all values"), (1, 5, "#9ecae1", "5 to 95 %"), (2, 4, COLOURS[0], "25 to 75 %"))
 NORMALISATION = re.compile(r"(^|\.)(bn|norm)\d*\.|downsample\.1\.")
-# Beyond this ratio of the widest value to the middle half, a linear axis would show a flat line.
-SYMLOG_FROM = 20.0
+# Widest value over bin width: 32 for 64 bins around 0. Above, scales differ so much between epochs that a linear
+# axis would show the small ones as a flat line; below, a logarithm would only enlarge what one bin holds.
+SYMLOG_FROM = 100.0
 
 
 def chosen(names: Sequence[str], count: int = 4) -> list[int]:
@@ -53,7 +55,8 @@ def distributions(
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for place, name in enumerate(names):
         values = np.stack([quantiles(*pair) for pair in zip(counts[:, place], edges[:, place], strict=True)])
-        _panel(panels[place], values, first_epoch)
+        widths = np.ptp(edges[:, place], axis=1) / counts.shape[2]
+        _panel(panels[place], values, float(np.median(widths)), first_epoch)
         panels[place].set_title(shortened(name, 30), fontsize=8.5)
     for panel in panels[len(names) :]:
         panel.set_axis_off()
@@ -70,18 +73,22 @@ def _spaced(places: list[int], count: int) -> list[int]:
     return [places[round(step)] for step in np.linspace(0, len(places) - 1, count)]
 
 
-def _panel(axis: Axes, values: Array, first_epoch: int) -> None:
+def _panel(axis: Axes, values: Array, bin_width: float, first_epoch: int) -> None:
     epochs = np.arange(first_epoch, first_epoch + len(values))
     for low, high, colour, label in BANDS:
         axis.bar(epochs, values[:, high] - values[:, low], 0.92, values[:, low], color=colour, label=label)
     axis.hlines(values[:, 3], epochs - 0.46, epochs + 0.46, color="black", linewidth=1.2, label="median")
     axis.tick_params(labelsize=7.5)
+    axis.yaxis.set_major_formatter("{x:.3g}")
     reach = float(np.nanmax(np.abs(values), initial=0))
-    middle = float(np.nanmedian(np.maximum(np.abs(values[:, 2]), np.abs(values[:, 4]))))
-    if reach > 0 and middle > 0 and reach / middle > SYMLOG_FROM:
-        axis.set_yscale("symlog", linthresh=10 ** np.floor(np.log10(middle)))
-        axis.annotate("symlog", (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=7, color="#666666")
-    else:
-        axis.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=False)
-        axis.yaxis.get_offset_text().set_fontsize(7)
-    whole_epochs(axis, int(epochs[0]), int(epochs[-1]))
+    if bin_width > 0 and reach / bin_width > SYMLOG_FROM:
+        lowest, highest = math.ceil(math.log10(bin_width)), math.floor(math.log10(reach))
+        axis.set_yscale("symlog", linthresh=10.0**lowest)
+        powers = [10.0**power for power in range(lowest, highest + 1, 1 + (highest - lowest) // 3)]
+        axis.set_yticks([-power for power in reversed(powers)] + [0.0] + powers)
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.minorticks_off()
+        axis.annotate(
+            "symlog", (0.98, 0.98), xycoords="axes fraction", ha="right", va="top", fontsize=7, color="#666666"
+        )
+    whole_epochs(axis, int(epochs[0]), int(epochs[-1]), 5)

@@ -2,6 +2,7 @@
 
 import io
 from contextlib import AbstractContextManager
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from PIL import Image
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 TRAIN, VALIDATION = COLOURS[0], COLOURS[1]
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -27,7 +28,7 @@ SETTINGS = {
     "text.parse_math": False,  # a `$` in a user's label is a dollar
 }
 DOTS_PER_INCH = 110
-PALETTE = 96
+PALETTE = 160
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:
@@ -49,9 +50,9 @@ def png(figure: Figure) -> bytes:
     return packed.getvalue()
 
 
-def whole_epochs(axes: Axes, first: int, last: int) -> None:
-    """Ticks at whole epochs, at most about ten of them."""
-    step = max(1, round((last - first) / 8))
+def whole_epochs(axes: Axes, first: int, last: int, ticks: int = 9) -> None:
+    """At most `ticks` ticks, all at whole epochs."""
+    step = max(1, -(-(last - first) // (ticks - 1)))
     axes.set_xticks(range(first, last + 1, step))
     axes.set_xlim(first - 0.5, last + 0.5)
     axes.set_xlabel("epoch")

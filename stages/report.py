@@ -1,0 +1,68 @@
+"""Write the study: plots/report.md, and plots/report.html from it, one page with all pictures inside.
+
+In: metrics/ (counts, histories, logs, scores, predictions, and timing where there is any), plots/figures/.
+Out: the two files, in the order of the original study. A task without labels has its reason in place of its part.
+"""
+
+import sys
+
+import pandas as pd
+
+from stages import params, paths, writing
+from stages.errors import StudyError, main
+from stages.figures.results import missing, read_json, read_result
+from stages.reporting.document import document, pictures
+from stages.reporting.page import page, within
+from stages.reporting.study import Model, Part, Study
+
+PAGE_LIMIT = 5_000_000  # bytes
+
+
+def report() -> None:
+    """Write both files; raises StudyError where a file of an earlier stage is missing."""
+    seeds, tasks, variants, source, weights = params.read("seeds", "tasks", "variants", "data.source", "weights.source")
+    titles = {name: variant.title for name, variant in variants.items()}
+    parts = [_read_part(task, settings, titles, seeds) for task, settings in tasks.items()]
+    figures = paths.figures("").relative_to(paths.PLOTS).as_posix()
+    study = Study(parts, read_json(paths.DOWNLOAD_REPORT), source, weights, figures)
+    markdown = document(study)
+    shown = {name: _read_picture(name) for name in pictures(study)}
+    html = page(markdown, within(shown, PAGE_LIMIT - len(page(markdown, {}).encode())))
+    writing.write_text(paths.REPORT_MARKDOWN, markdown)
+    writing.write_text(paths.REPORT_HTML, html)
+
+
+def _read_part(task: str, settings: params.Task, titles: dict[str, str], seeds: list[int]) -> Part:
+    folder = paths.task_metrics(task)
+    split, preprocess = read_json(folder / "split.json"), read_json(folder / "preprocess.json")
+    models = [_read_model(task, variant, title, seed) for variant, title in titles.items() for seed in seeds]
+    reason = next((model.result.reason for model in models if model.result.reason is not None), None)
+    if reason is not None:
+        models = []
+    return Part(task, settings.title, settings.positive, models, reason, split, preprocess)
+
+
+def _read_model(task: str, variant: str, title: str, seed: int) -> Model:
+    folder = paths.model_metrics(task, variant, seed)
+    result = read_result(folder, task, variant, title, seed)
+    try:
+        log = (folder / "epochs.log").read_text(encoding="utf-8")
+        predictions = writing.read_csv(folder / "predictions.csv")
+    except FileNotFoundError as error:
+        raise missing(folder / str(error.filename).rpartition("/")[2]) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise StudyError(f"a file in {folder} is not readable ({error}); delete it and run `dvc repro`") from None
+    timing = folder / "timing.json"
+    return Model(result, log, predictions, read_json(timing) if timing.exists() else None)
+
+
+def _read_picture(name: str) -> bytes:
+    path = paths.PLOTS / name
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise missing(path) from None
+
+
+if __name__ == "__main__":
+    main(report, *sys.argv[1:])

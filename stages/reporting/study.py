@@ -1,0 +1,55 @@
+"""What the report tells, as one value: the models of each task and what was counted before them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from stages.figures.results import Result
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model with its log, its predictions and, where it was measured, its timing."""
+
+    result: Result
+    log: str
+    predictions: pd.DataFrame
+    timing: Mapping[str, Any] | None
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The validation scores; accuracies in 0..1."""
+        return self.result.scores
+
+
+@dataclass(frozen=True)
+class Part:
+    """A task: its models in the order of params.yaml, or the reason why there are none."""
+
+    task: str
+    title: str
+    positive: str | None
+    models: list[Model]
+    reason: str | None
+    split: Mapping[str, Any]
+    preprocess: Mapping[str, Any]
+
+    def variants(self) -> dict[str, list[Model]]:
+        """The models of each variant, one per seed."""
+        grouped: dict[str, list[Model]] = {}
+        for model in self.models:
+            grouped.setdefault(model.result.variant, []).append(model)
+        return grouped
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that the report holds; `figures` is where the pictures lie, seen from the report."""
+
+    parts: list[Part]
+    download: Mapping[str, Any]
+    source: str
+    weights: str
+    figures: str
