@@ -17,15 +17,15 @@ import pandas as pd
 import torch
 from lightning.fabric import Fabric
 from rich.progress import Progress
-from torch import nn
 
 from stages import paths
 from stages.errors import main
 from stages.params import Recipe, read, read_recipe
-from stages.training import checkpoints, networks, tracking, trunk
+from stages.training import checkpoints, networks, tracking
 from stages.training.histograms import Recorder
+from stages.training.learner import prepare
 from stages.training.loop import Epoch, batch_rows, fabric_for, fit
-from stages.training.pictures import MEAN, STD, Batches, Packed, Pictures, class_order
+from stages.training.pictures import MEAN, STD, Packed, class_order
 from stages.writing import write_csv, write_json, write_text
 
 COLUMNS = list(Epoch.__dataclass_fields__)
@@ -50,13 +50,12 @@ def train(task: str, variant: str, seed_text: str) -> None:
 
     fabric = fabric_for(recipe.precision)
     classes = class_order(packed.index["label"], positive)
-    network, origin = _network(recipe, variant, len(classes), seed)
-    network.to(fabric.device)
-    learner, train_part, validation = _learner(fabric, network, packed, classes, recipe, seed)
+    state, start = checkpoints.load(paths.start(variant))
+    network, learner, train_part, validation = prepare(fabric, packed, classes, recipe, state, seed)
     recorder = Recorder(network, training.histogram_bins)
     about = {
         "task": task, "variant": variant, "seed": seed, "classes": classes, "positive": positive,
-        "weights": origin, "recipe": recipe.model_dump(), "epochs": epochs, "rule": training.epoch,
+        "weights": start["origin"], "recipe": recipe.model_dump(), "epochs": epochs, "rule": training.epoch,
         "size": packed.size, "mean": MEAN, "std": STD, "parameters": networks.count(network),
     }  # fmt: skip
     fingerprints = [_sha256(paths.prepared(task) / "images.npy"), _sha256(paths.start(variant))]
@@ -90,34 +89,6 @@ def train(task: str, variant: str, seed_text: str) -> None:
     write_csv(metrics / "history.csv", pd.DataFrame([asdict(epoch) for epoch in history]))
     write_text(metrics / "epochs.log", "\n".join(lines) + "\n")
     write_json(metrics / "timing.json", _timing(fabric, seconds, epochs * len(train_part.labels)))
-
-
-def _network(recipe: Recipe, variant: str, classes: int, seed: int) -> tuple[nn.Module, str]:
-    """The network as training starts, and where its weights come from."""
-    network = networks.build(recipe.arch, recipe.head, classes, seed)
-    state, about = checkpoints.load(paths.start(variant))
-    if state:
-        networks.load(network, state, recipe.head)
-    networks.freeze(network, recipe.trainable)
-    return network, about["origin"]
-
-
-def _learner(
-    fabric: Fabric, network: nn.Module, packed: Packed, classes: list[str], recipe: Recipe, seed: int
-) -> tuple[nn.Module, Batches, Batches]:
-    """What learns and from what: the whole network from pictures, or the head from the frozen trunk's cache."""
-    images, labels, _ = packed.part("train", classes)
-    train_part = Pictures(images, labels, fabric.device, recipe.augmentation, seed)
-    images, labels, _ = packed.part("validation", classes)
-    validation = Pictures(images, labels, fabric.device)
-    head = trunk.head_alone(network)
-    if head is None:
-        return network, train_part, validation
-    if not trunk.finite_views(train_part):
-        print("the frozen layers run at every step: this augmentation has no finite number of views to keep")
-        return network, train_part, validation
-    with fabric.autocast():
-        return head, trunk.Features(network, train_part), trunk.Features(network, validation)
 
 
 def _line(recipe: Recipe, task: str, epoch: Epoch, epochs: int) -> str:

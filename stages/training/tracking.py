@@ -36,7 +36,7 @@ class Run:
         import wandb  # noqa: PLC0415  (its settings are read at import)
 
         mode = os.environ.get("WANDB_MODE")
-        if mode is None and not wandb.api.api_key:
+        if mode is None and not wandb.login(prompt=False, verify=False):
             mode = "offline"
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
@@ -48,7 +48,12 @@ class Run:
             mode=mode,  # type: ignore[arg-type]
             resume="allow" if mode not in ("offline", "disabled") else None,
             settings=wandb.Settings(
-                console="off", disable_git=True, disable_code=True, x_disable_meta=True, x_disable_stats=True
+                console="off",
+                disable_git=True,
+                disable_code=True,
+                x_disable_meta=True,
+                x_disable_stats=True,
+                init_timeout=30,
             ),
         )
         if mode == "offline":

@@ -1,0 +1,32 @@
+# Two cores and no GPU are enough; .venv holds all that is installed.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: repro test lint pretraining-worth clean
+
+repro: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+
+test: .venv/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# What pretraining is worth: both networks against the same training from random weights (docs/results.md).
+pretraining-worth: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m benchmarks.pretraining_worth $(ARGS)
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -r requirements.txt
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv wandb dvc_plots

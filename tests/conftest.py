@@ -1,0 +1,32 @@
+"""A skipped test counts as failed unless tests/allowed_skips.txt names it: a check must not vanish in silence."""
+
+from pathlib import Path
+
+import pytest
+
+ALLOWED = Path(__file__).with_name("allowed_skips.txt")
+
+
+def unexpected_skips(skipped: set[str], allowed: str) -> list[str]:
+    """Skipped tests that no line of the list names; a line starting with # is a comment."""
+    names = {line.strip() for line in allowed.splitlines() if line.strip() and not line.startswith("#")}
+    return sorted(skipped - names)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    found = _found(terminalreporter)
+    if found:
+        terminalreporter.section("skipped, but not in tests/allowed_skips.txt")
+        for name in found:
+            terminalreporter.line(name)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and _found(reporter) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _found(reporter: pytest.TerminalReporter) -> list[str]:
+    skipped = {report.nodeid for report in reporter.stats.get("skipped", [])}
+    return unexpected_skips(skipped, ALLOWED.read_text(encoding="utf-8"))
