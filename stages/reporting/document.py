@@ -100,7 +100,9 @@ def _data(study: Study) -> list[str]:
         faces = {"one": "one face found", "none": "no face found", "several": "several faces found"}
         head = [plain(part.title), *splits, *(faces.get(kind, plain(kind)) for kind in kinds), "left out"]
         blocks.append(table(head, rows))
-        blocks.append(f"Kept on one side of the split: {plain(part.split['group'])}.")
+        group = part.split["group"]
+        told = "nothing else is kept together" if group == "none" else f"each {plain(group)} is kept on one side"
+        blocks.append(f"Split by class; {told}.")
     starts = {
         f"{plain(model.result.title)}: {plain(model.scores['weights'])}"
         for part in study.parts

@@ -13,7 +13,7 @@ LIKE_MAJORITY = 0.02  # validation accuracy this near the share of the largest c
 SETTLED = 0.01  # validation accuracy moved no more than this over the last epochs
 LAST_EPOCHS = 3
 UNSTABLE = 1.2  # validation loss rose by this factor from one epoch to the next, in the first third
-OVERFITTED = 1.1  # validation loss ended this factor above its lowest
+OVERFITTED, OVERFITTED_BY = 1.1, 0.02  # validation loss ended above its lowest by this factor and by this much
 WIDE_GAP = 0.05  # train accuracy minus validation accuracy
 NARROW_GAP = 0.01
 UNEVEN_ERRORS = 2.0  # one kind of error has this many times the rate of the other
@@ -57,8 +57,11 @@ def weaknesses(variant: str, part: Part) -> list[str]:
     sentences = []
     for rank, measured in _ranked(part).items():
         others = {name: value for name, value in measured.items() if name != variant}
-        if variant in measured and others and all(measured[variant] > value for value in others.values()):
+        everyone = len(measured) == len(part.variants())
+        if everyone and others and all(measured[variant] > value for value in others.values()):
             sentences.append(_WORST[rank].format(value=_shown(rank, measured[variant])))
+    if not all(model.scores["epochs_to"]["0.90"] for model in models):
+        sentences.append("Did not reach 90 % validation accuracy" + (" with every seed." if len(models) > 1 else "."))
     accuracy, majority = _mean(models, "accuracy"), majority_share(models[0])
     if accuracy <= majority + LIKE_MAJORITY:
         sentences.append(f"No better than always naming the largest class, which gives {percent(majority)}.")
@@ -132,7 +135,10 @@ def _course(model: Model) -> list[str]:
     accuracy, loss = history["val_accuracy"].tolist(), history["val_loss"].tolist()
     epochs = [int(epoch) for epoch in history["epoch"]]
     majority = majority_share(model)
-    sentences = [f"Validation accuracy went from {percent(accuracy[0])} after epoch 1 to {percent(accuracy[-1])}."]
+    sentences = [
+        f"Validation accuracy went from {percent(accuracy[0])} after epoch {epochs[0]} to {percent(accuracy[-1])}"
+        f" after epoch {epochs[-1]}."
+    ]
     if abs(accuracy[0] - majority) <= LIKE_MAJORITY:
         sentences.append(f"After epoch 1 it was about the share of the largest class, {percent(majority)}.")
     for level in ("0.90", "0.95"):
@@ -157,7 +163,7 @@ def _course(model: Model) -> list[str]:
         else:
             sentences.append(f"Over the last {LAST_EPOCHS} epochs it still moved by {points(max(tail) - min(tail))}.")
     lowest = loss.index(min(loss))
-    if loss[-1] > OVERFITTED * loss[lowest]:
+    if loss[-1] > max(OVERFITTED * loss[lowest], OVERFITTED_BY + loss[lowest]):
         sentences.append(
             f"Validation loss was lowest in epoch {epochs[lowest]} ({loss[lowest]:.3f})"
             f" and ended at {loss[-1]:.3f}, a sign of overfitting."
@@ -249,6 +255,8 @@ def _confusions(models: Sequence[Model]) -> list[str]:
 
 def _difference(best: Sequence[Model], other: Sequence[Model]) -> str:
     ahead = _mean(best, "accuracy") - _mean(other, "accuracy")
+    if ahead == 0:
+        return f"{_title(other)} has the same accuracy."
     start = f"It lies {points(ahead)} above {_title(other)}"
     if len(best) > 1:
         lowest = min(model.scores["accuracy"] for model in best)
