@@ -84,7 +84,6 @@ class Sample(Section):
     target_pictures: Count
     other_pictures: Count
     look_alikes: Annotated[int, Field(ge=0)]
-    emotion_people: Count
     emotion_pictures: Count
     emotions: Annotated[list[Literal["happy", "sad", "angry", "surprise", "neutral"]], Field(min_length=2)]
 

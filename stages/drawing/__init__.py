@@ -1,0 +1,1 @@
+"""Drawn faces: people, expressions and scenes from a random generator, and the picture they make."""

@@ -1,0 +1,80 @@
+"""Light on the face: a height map of sockets, nose, cheeks, lips and chin, lit by Lambert's cosine law.
+
+Without it a drawing is no face to a detector: Haar features compare the brightness of eye sockets,
+bridge of the nose and cheeks.
+"""
+
+import numpy as np
+
+from stages.drawing.canvas import View
+from stages.drawing.expressions import Expression
+from stages.drawing.people import Person
+
+# Hills and hollows: x, y, width, height, rise; those with x > 0 stand on both sides.
+Bump = tuple[float, float, float, float, float]
+
+
+def light(view: View, person: Person, face: Expression, bare: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Brightness of each pixel, about 1 where skin is lit well, and the gloss to add; both float32 (size, size).
+
+    `bare` (size, size) in 0..1 says where the face's own relief shows: under cloth only the head's round does.
+    """
+    x, y = view.grid()
+    scene = view.scene
+    wide, high = person.head_width * 1.08, 1.12
+    flat = (x / wide) ** 2 + (y / high) ** 2
+    depth = np.sqrt(np.maximum(1 - flat, 0.05))
+    right, down = x / wide / wide * 0.62, y / high / high * 0.62
+    slope_x, slope_y = np.zeros_like(x), np.zeros_like(x)
+    for bump in _relief(person, face):
+        for middle in _middles(view, bump):
+            hill = _hill(x, y, middle, bump) * bump[4]
+            slope_x += hill * ((x - middle[0]) / bump[2] ** 2)
+            slope_y += hill * ((y - middle[1]) / bump[3] ** 2)
+    right, down = right + slope_x * bare * depth, down + slope_y * bare * depth
+    length = np.sqrt(right**2 + down**2 + depth**2)
+    towards = np.array(scene.direction) / np.linalg.norm(scene.direction)
+    # The light turns with the room, not with the head.
+    cos, sin = np.cos(scene.roll), np.sin(scene.roll)
+    light_x, light_y = towards[0] * cos + towards[1] * sin, -towards[0] * sin + towards[1] * cos
+    lit = np.clip((right * light_x + down * light_y + depth * towards[2]) / length, 0, 1)
+    shadow = np.ones_like(x)
+    for bump in _shadows(person):
+        for middle in _middles(view, bump):
+            shadow *= 1 - _hill(x, y, middle, bump) * bump[4] * bare
+    brightness = (scene.ambient + (1 - scene.ambient) * lit / max(0.75, towards[2])) * shadow
+    gloss = lit**14 * bare * (1 - scene.ambient) * 0.22
+    return brightness.astype(np.float32), gloss.astype(np.float32)
+
+
+def _relief(person: Person, face: Expression) -> list[Bump]:
+    tip, mouth, width = person.nose_length, person.mouth_height, person.nose_width
+    return [
+        (0.0, 0.12, person.bridge, 0.24, 0.085),
+        (0.0, tip - 0.03, width * 0.60, 0.085, 0.12),
+        (width * 0.78, tip, 0.05, 0.05, 0.03),
+        (person.eye_spacing, -person.brow_height * 0.85, 0.20, 0.06, 0.03),
+        (person.eye_spacing, -0.01, 0.16, 0.095, -0.06),
+        (0.43, 0.31 - 0.03 * face.cheeks, 0.17, 0.13, 0.045 + 0.03 * max(0.0, face.cheeks) + person.cheek),
+        (0.0, mouth + 0.02, 0.19, 0.07, 0.03),
+        (0.0, 0.87 + 0.5 * face.opening, 0.15, 0.09, 0.045),
+    ]
+
+
+def _shadows(person: Person) -> list[Bump]:
+    tip, mouth = person.nose_length, person.mouth_height
+    return [
+        (person.eye_spacing, -0.03, 0.175, 0.105, 0.40),
+        (0.125, -0.04, 0.05, 0.10, 0.20),
+        (0.0, tip + 0.07, 0.12, 0.035, 0.26),
+        (0.0, mouth + 0.125, 0.13, 0.035, 0.18),
+    ]
+
+
+def _middles(view: View, bump: Bump) -> np.ndarray:
+    sides = (-1, 1) if bump[0] > 0 else (1,)
+    return view.turned([(side * bump[0], bump[1]) for side in sides], raised=0.06).astype(np.float32)
+
+
+def _hill(x: np.ndarray, y: np.ndarray, middle: np.ndarray, bump: Bump) -> np.ndarray:
+    return np.asarray(np.exp(-0.5 * (((x - middle[0]) / bump[2]) ** 2 + ((y - middle[1]) / bump[3]) ** 2)))
