@@ -88,12 +88,14 @@ def _drawn(table: pd.DataFrame, classes: list[str], seed: int, settings: params.
         )
     order = shares.draw(list(table["group"]), seed)
     result = pd.Series("train", index=table.index)
-    validation = shares.fill(table, order, shares.quota(counts, settings.validation))
+    left = counts - (needed - 1)
+    wanted = shares.quota(counts, settings.validation, left)
+    validation = shares.fill(table, order, wanted)
     result[table["group"].isin(validation)] = "validation"
     if settings.test:
         # From the other end of the order: asking for a test split leaves the validation split as it was.
         rest = [group for group in reversed(order) if group not in validation]
-        test = shares.fill(table, rest, shares.quota(counts, settings.test))
+        test = shares.fill(table, rest, shares.quota(counts, settings.test, left - wanted + 1))
         result[table["group"].isin(test)] = "test"
     dealt = pd.crosstab(table["label"], result).reindex(index=classes, columns=list(SPLITS), fill_value=0)
     if (dealt["train"] < 2).any() or (dealt["validation"] < 1).any() or (settings.test and (dealt["test"] < 1).any()):

@@ -12,7 +12,6 @@ from PIL import Image, ImageOps
 # Formats that are read, with the ending that a copy gets; Pillow's others run old or outside decoders.
 ENDINGS = {
     "JPEG": ".jpg",
-    "MPO": ".jpg",
     "PNG": ".png",
     "WEBP": ".webp",
     "BMP": ".bmp",
@@ -56,7 +55,9 @@ def ending(path: Path, max_megapixels: float) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with _opened(path, max_megapixels) as image:
-            return ENDINGS[str(image.format)]
+            return ENDINGS.get(
+                str(image.format), ".jpg"
+            )  # MPO, a JPEG with more than one frame, has no reader of its own
 
 
 def _opened(path: Path, max_megapixels: float) -> Image.Image:

@@ -9,7 +9,7 @@ from gdown.exceptions import DownloadError
 from stages.params import Drive
 from stages.sources import network
 from stages.sources.folder import tree
-from stages.sources.layouts import drop_links, settle
+from stages.sources.layouts import settle
 from stages.sources.unpacking import is_archive, unpack
 
 RETRIES = 2
@@ -40,7 +40,6 @@ def fetch(settings: Drive, folder: Path) -> Path:
 
 def prepare(settings: Drive, root: Path) -> Path:
     """Unpack the archives of a copied folder, each into a folder of its name, and show what is there."""
-    drop_links(root)
     for archive in sorted(path for path in root.rglob("*") if path.is_file() and is_archive(path)):
         stem = archive.with_name(archive.name.split(".")[0] or archive.name)
         packed = archive.rename(archive.with_name(f"{archive.name}.packed"))

@@ -8,7 +8,6 @@ from pathlib import Path
 from stages.errors import StudyError
 from stages.params import GitFolder
 from stages.sources import network
-from stages.sources.layouts import drop_links
 
 ANSWER = 25  # seconds in which the repository must answer at all
 WHOLE = 3600  # seconds for the copy
@@ -17,7 +16,10 @@ QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oC
 
 
 def fetch(settings: GitFolder, folder: Path) -> Path:
-    """Copy the folder at its commit below `folder`; links in it are dropped. Raises StudyError."""
+    """Copy the folder at its commit below `folder`; raises StudyError where there is no such thing.
+
+    Links are not followed: `dvc get` writes each as a small text that holds where it led.
+    """
     url = settings.url
     local = Path(url)
     if url.startswith("-"):
@@ -31,9 +33,6 @@ def fetch(settings: GitFolder, folder: Path) -> Path:
     get = [sys.executable, "-m", "dvc", "get", url, settings.path, "--rev", settings.revision, "--out", str(target)]
     print(f"copying {settings.path} of {url} at {settings.revision}", flush=True)
     _run(get, f"{settings.path} at {settings.revision} of {url}", WHOLE)
-    dropped = drop_links(target)
-    if dropped:
-        print(f"  {dropped} links in the repository were left out")
     return target
 
 

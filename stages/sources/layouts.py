@@ -10,14 +10,6 @@ from stages.sources.folder import class_folders, is_hidden
 DEPTH = 4
 
 
-def drop_links(root: Path) -> int:
-    """Remove every link below a fetched folder, since it may lead out of it; returns how many."""
-    links = [path for path in root.rglob("*") if path.is_symlink()]
-    for link in links:
-        link.unlink()
-    return len(links)
-
-
 def settle(layout: Layout, root: Path) -> Path:
     """The uppermost folder that holds the label file or the class folders; else the root itself.
 

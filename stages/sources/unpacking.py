@@ -83,7 +83,7 @@ def _write(archive: Path, entries: Iterator[Entry], folder: Path) -> None:
 
 
 def _path_fault(path: PurePosixPath) -> str:
-    if path.is_absolute() or path.parts[0].endswith(":"):
+    if path.is_absolute() or any(part.endswith(":") for part in path.parts[:1]):
         return "has an absolute path"
     return "leaves the folder by '..'" if ".." in path.parts else ""
 

@@ -11,20 +11,18 @@ from numpy.typing import NDArray
 DRAW = 1  # stream of random numbers: the order in which groups are drawn
 
 
-def quota(counts: "pd.Series[int]", share: float) -> "pd.Series[int]":
-    """Pictures of each class in a share (0..1): rounded up in total, at least one of each class.
+def quota(counts: "pd.Series[int]", share: float, left: "pd.Series[int]") -> "pd.Series[int]":
+    """Pictures of each class in a share (0..1): rounded up in total, at least one, at most what is `left`.
 
     The total is dealt out by the method of largest remainders, so that the classes keep their
     proportions as well as whole pictures can; ties go to the class named first.
     """
-    if share == 0:
-        return counts * 0
     total = math.ceil(round(counts.sum() * share, 6))
     exact = total * counts.to_numpy(np.float64) / counts.sum()
     dealt = np.floor(exact).astype(int)
     largest_first = np.argsort(dealt - exact, kind="stable")
     dealt[largest_first[: total - int(dealt.sum())]] += 1
-    return pd.Series(np.maximum(dealt, 1), index=counts.index)
+    return pd.Series(np.maximum(dealt, 1).clip(max=left.to_numpy()), index=counts.index)
 
 
 def draw(groups: Sequence[str], seed: int) -> list[str]:
@@ -39,6 +37,7 @@ def draw(groups: Sequence[str], seed: int) -> list[str]:
 def fill(members: pd.DataFrame, order: Sequence[str], target: "pd.Series[int]") -> set[str]:
     """Groups, taken in order, that fill the target; a group is taken where it brings the counts nearer.
 
+    Rounds follow in which a group also leaves where that brings them nearer, until nothing moves.
     `members` has the columns group and label. Groups of one picture fill the target exactly.
     """
     classes = list(target.index)
@@ -46,11 +45,16 @@ def fill(members: pd.DataFrame, order: Sequence[str], target: "pd.Series[int]") 
     sizes = dict(zip(table.index, table.to_numpy(np.float64), strict=True))
     goal = target.to_numpy(np.float64)
     have = np.zeros(len(classes))
-    taken = set()
-    for group in order:
-        if _distance(have + sizes[group], goal) < _distance(have, goal):
-            have += sizes[group]
-            taken.add(group)
+    taken: set[str] = set()
+    moved = True
+    while moved:
+        moved = False
+        for group in order:
+            change = -sizes[group] if group in taken else sizes[group]
+            if _distance(have + change, goal) < _distance(have, goal):
+                have = have + change
+                taken ^= {group}
+                moved = True
     return taken
 
 

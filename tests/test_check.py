@@ -1,0 +1,120 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import params, paths
+from stages.check import check
+from stages.errors import StudyError
+from tests.photos import write_params
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("data/photos", "data/pretrain-photos"):
+        (tmp_path / folder).mkdir(parents=True)
+    return tmp_path
+
+
+def refused(study: Path, changes: dict[str, Any]) -> str:
+    write_params(study, changes)
+    with pytest.raises(StudyError) as caught:
+        check()
+    assert not paths.CHECKED.exists()
+    return str(caught.value)
+
+
+def test_the_real_parameters_pass_and_the_bytes_stay_the_same(study: Path) -> None:
+    write_params(study, {})
+    check()
+    before = paths.CHECKED.read_bytes()
+    write_params(study, {"seed": 7, "variants.vgg16.lr": 1e-5})
+    check()
+    assert paths.CHECKED.read_bytes() == before
+
+
+def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
+    write_params(study, {})
+    text = paths.PARAMS.read_text(encoding="utf-8")
+    assert "lr: 0.001" in text
+    paths.PARAMS.write_text(text.replace("lr: 0.001", "lr: 1e-05"), encoding="utf-8")
+    assert params.load().variants["vgg16"].lr == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"typo": 1}, "typo: no such key; allowed are seed, seeds, data,"),
+        ({"split.shuffle": True}, "split.shuffle: no such key; allowed are validation, test, group"),
+        ({"seed": "DELETE"}, "seed: is missing; allowed: a whole number"),
+        ({"seed": -1}, "seed: -1 is refused; allowed: a whole number >= 0"),
+        ({"seed": 1.5}, "seed: 1.5 is refused"),
+        ({"seed": True}, "seed: True is refused"),
+        ({"seeds": []}, "seeds: [] is refused; allowed: a list with a length >= 1"),
+        ({"seeds": [1, 1]}, "holds a seed twice"),
+        ({"data.source": "web"}, "data.source: 'web' is refused; allowed: one of sample, folder, archive, git, drive"),
+        ({"data.max_megapixels": 1000}, "data.max_megapixels: 1000 is refused; allowed: a number > 0 <= 89"),
+        ({"data.folder.path": 3}, "data.folder.path: 3 is refused; allowed: a text"),
+        ({"data.folder.person_pattern": "(a"}, "data.folder.person_pattern: '(a' is no regular expression"),
+        ({"data.folder.person_pattern": "a"}, "'a' has no group"),
+        ({"data.archive.sha256": "abc"}, "data.archive.sha256: 'abc' is refused; allowed: a text of the form"),
+        ({"split.validation": 0}, "split.validation: 0 is refused; allowed: a number > 0 < 1"),
+        ({"split.validation": 0.5, "split.test": 0.5}, "validation and test together must be below 1"),
+        ({"split.group": "family"}, "allowed: one of none, person, near_duplicate"),
+        ({"preprocess.size": 8}, "preprocess.size: 8 is refused; allowed: a whole number >= 32 <= 512"),
+        ({"tasks.face.positive": 3}, "tasks.face.positive: 3 is refused; allowed: a text or null"),
+        ({"variants.vgg16.lr": -0.1}, "variants.vgg16.lr: -0.1 is refused; allowed: a number > 0"),
+        ({"variants.vgg16.lr": float("nan")}, "variants.vgg16.lr: nan is refused"),
+        ({"variants.vgg16.arch": "vgg19"}, "variants.vgg16.arch: 'vgg19' is not under weights.architectures"),
+        ({"variants.vgg16.epochs.face": 0}, "variants.vgg16.epochs.face: 0 is refused; allowed: a whole number >= 1"),
+        ({"variants.vgg16.epochs.emotion": "DELETE"}, "variants.vgg16.epochs: must name each task once"),
+        ({"tasks.face.positive": " Other"}, "tasks.face.positive: 'other' is the name of all labels but"),
+        ({"data.folder.columns.smile": "x"}, "data.folder.columns.smile: no such key; allowed are file, person"),
+        ({"data.folder.path": "nowhere"}, "data.folder.path: there is no folder nowhere"),
+        ({"weights.pretrain.path": "nowhere"}, "weights.pretrain.path: there is no folder nowhere"),
+        ({"data.source": "archive", "data.archive.location": "a.zip"}, "data.archive.location: there is no file a.zip"),
+        ({"data.source": "archive"}, "data.archive.location: is null; set it to a URL or a path"),
+        ({"preprocess.detector_file": "y.onnx"}, "preprocess.detector_file: there is no file y.onnx"),
+        ({"preprocess.detector": "yunet"}, "preprocess.detector_file: is null"),
+        ({"weights.source": "file"}, "weights.architectures.vgg16.file.path: is null"),
+        (
+            {"weights.source": "file", "weights.architectures.vgg16.file.path": "w"},
+            "weights.architectures.vgg16.file.path: there is no file w",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
+    study: Path, changes: dict[str, Any], expected: str
+) -> None:
+    assert expected in refused(study, changes)
+
+
+@pytest.mark.parametrize("path", ["data/raw/images", "data/prepared", "data", ".", "metrics", "plots/../data/weights"])
+def test_photos_among_the_outputs_are_refused(study: Path, path: str) -> None:
+    (study / "plots").mkdir()
+    (study / path).mkdir(parents=True, exist_ok=True)
+    told = refused(study, {"data.folder.path": path})
+    assert f"data.folder.path: {path} overlaps" in told
+
+
+def test_all_faults_are_told_at_once(study: Path) -> None:
+    assert len(refused(study, {"seed": -1, "typo": 1, "split.test": 2}).splitlines()) == 4
+
+
+def test_a_file_that_is_no_yaml_is_told(study: Path) -> None:
+    for text, expected in {
+        "a: [": "not readable as YAML",
+        "a: 1\na: 2": "duplicate key",
+        "": "None is refused",
+        "- 1": "[1] is refused",
+    }.items():
+        paths.PARAMS.write_text(text, encoding="utf-8")
+        with pytest.raises(StudyError, match=expected.replace("[", r"\[")):
+            check()
+    paths.PARAMS.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StudyError, match="not readable"):
+        check()
+    paths.PARAMS.unlink()
+    with pytest.raises(StudyError, match="not there"):
+        check()
