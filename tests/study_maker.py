@@ -1,7 +1,7 @@
 """A study's metric files and histograms, made from plain numbers after the contract, for tests of plot and report."""
 
 import json
-import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,14 @@ def make_study(
     empty: str | None = None,
     timing: bool = True,
     rule: str = "last",
+    variants: Iterable[str] = tuple(TITLES),
+    histograms: bool = True,
 ) -> None:
     """params.yaml and metrics/ and data/histograms/ below `root`; the task named by `empty` has no labels."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values["seeds"] = list(seeds)
     values["training"]["epoch"] = rule
+    values["variants"] = {name: values["variants"][name] for name in variants}
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     (root / "metrics").mkdir()
@@ -72,7 +75,7 @@ def make_study(
                 folder / "preprocess.json",
                 {"reason": None, "found": found, "left_out": left_out, "left_out_files": []},
             )
-        for variant in TITLES:
+        for variant in variants:
             for seed in seeds:
                 generator = np.random.default_rng([seed, place, list(TITLES).index(variant)])
                 model = folder / variant / str(seed)
@@ -81,6 +84,8 @@ def make_study(
                     write_empty(root, task, variant, seed, f"no picture has a label for {task}")
                 else:
                     make_model(root, task, variant, seed, classes, generator, timing, rule)
+                    if histograms:
+                        make_histograms(root, task, variant, seed, generator)
 
 
 def write(path: Path, values: Any) -> None:
@@ -172,7 +177,6 @@ def make_model(
                 "threads": 2,
             },
         )
-    make_histograms(root, task, variant, seed, epochs, generator)
 
 
 def make_history(epochs: int, final: float, generator: np.random.Generator) -> pd.DataFrame:
@@ -218,9 +222,8 @@ def score(truth: np.ndarray, prediction: np.ndarray, classes: list[str]) -> dict
     }
 
 
-def make_histograms(
-    root: Path, task: str, variant: str, seed: int, epochs: int, generator: np.random.Generator
-) -> None:
+def make_histograms(root: Path, task: str, variant: str, seed: int, generator: np.random.Generator) -> None:
+    epochs = 10 if task == "face" or variant == "vgg16" else 15
     names = VGG_NAMES if variant == "vgg16" else RESNET_NAMES
     tensors: dict[str, list[list[np.ndarray]]] = {}
     for kind, rows, tail in (("gradient", epochs, 2), ("parameter", epochs + 1, 8)):
@@ -236,8 +239,3 @@ def make_histograms(
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {key: np.asarray(values, dtype=np.float32) for key, values in tensors.items()}
     save_file(arrays, path, metadata={"parameters": json.dumps(names)})
-
-
-def copy_study(made: Path, root: Path) -> Path:
-    shutil.copytree(made, root, dirs_exist_ok=True)
-    return root

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from stages.figures.style import COLOURS, new_figure, shortened, whole_epochs
@@ -76,7 +77,11 @@ def _spaced(places: list[int], count: int) -> list[int]:
 def _panel(axis: Axes, values: Array, bin_width: float, first_epoch: int) -> None:
     epochs = np.arange(first_epoch, first_epoch + len(values))
     for low, high, colour, label in BANDS:
-        axis.bar(epochs, values[:, high] - values[:, low], 0.92, values[:, low], color=colour, label=label)
+        columns = [
+            [(epoch - 0.46, bottom), (epoch - 0.46, top), (epoch + 0.46, top), (epoch + 0.46, bottom)]
+            for epoch, bottom, top in zip(epochs, values[:, low], values[:, high], strict=True)
+        ]
+        axis.add_collection(PolyCollection(columns, facecolor=colour, linewidth=0, label=label))
     axis.hlines(values[:, 3], epochs - 0.46, epochs + 0.46, color="black", linewidth=1.2, label="median")
     axis.tick_params(labelsize=7.5)
     axis.yaxis.set_major_formatter("{x:.3g}")

@@ -4,6 +4,7 @@ import io
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -34,7 +35,6 @@ PALETTE = 160
 def new_figure(width: float, height: float, title: str = "") -> Figure:
     """An empty figure, in inches, apart from matplotlib's global state."""
     figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
     if title:
         figure.suptitle(title, fontsize=11, fontweight="bold", parse_math=False)
     return figure
@@ -42,10 +42,13 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG with a palette, which takes a third of the room; the same figure gives the same bytes."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", metadata={"Software": None})
+    canvas = FigureCanvasAgg(figure)
+    # Half the time of savefig, which lays a figure out in a pass of its own.
+    canvas.draw()  # type: ignore[no-untyped-call]
     packed = io.BytesIO()
-    picture = Image.open(drawn).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    drawn = Image.fromarray(pixels).convert("RGB")
+    picture = drawn.quantize(PALETTE, dither=Image.Dither.NONE)
     picture.save(packed, format="PNG", optimize=True)
     return packed.getvalue()
 

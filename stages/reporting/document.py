@@ -1,5 +1,6 @@
 """The report as Markdown, in the order of the original study; the page is made from this text alone."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -180,9 +181,9 @@ def _settings(settings: Mapping[str, Any]) -> str:
     for key, value in settings.items():
         inner = value if isinstance(value, Mapping) else {"": value}
         for name, setting in inner.items():
-            shown = ", ".join(map(str, setting)) if isinstance(setting, list) else str(setting)
+            shown = ", ".join(map(str, setting)) if isinstance(setting, list) else json.dumps(setting).strip('"')
             rows.append([plain(f"{key}.{name}" if name else key), plain(shown)])
-    return table(["setting", "value"], rows)
+    return table(["setting", "value"], rows, text_columns=2)
 
 
 def _history(model: Model) -> str:

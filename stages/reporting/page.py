@@ -19,7 +19,7 @@ h1 { font-size: 1.9rem; margin-top: .5em; }
 h2 { font-size: 1.5rem; border-bottom: 2px solid #0072b2; padding-bottom: .2em; }
 h3 { font-size: 1.2rem; border-bottom: 1px solid #d5dae0; padding-bottom: .2em; }
 h4 { font-size: 1rem; margin-top: 1.5em; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin: 1em 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3em .75em; border-bottom: 1px solid #e2e6ea; text-align: left; vertical-align: top; }
 th { background: #f3f5f7; }

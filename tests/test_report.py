@@ -1,0 +1,312 @@
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.errors import StudyError
+from stages.report import PAGE_LIMIT, report
+from tests.study_maker import EMOTION, TITLES, make_study, write
+
+MARKDOWN, PAGE = Path("plots/report.md"), Path("plots/report.html")
+HOSTILE = ["<b>|x", "[a](http://host/)", "`tick`", "happy", "<script>alert(1)</script>"]
+
+
+class Reader(HTMLParser):
+    """Every tag of a page with its attributes, the rows of its tables, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes a study, in which the test then stands; its figures are stand-ins of the given size in bytes."""
+
+    def made(picture_size: int = 100, **changes: Any) -> Path:
+        make_study(tmp_path, histograms=False, **changes)
+        monkeypatch.chdir(tmp_path)
+        noise = np.random.default_rng([0, 0]).bytes(picture_size)
+        for task in ("face", "emotion"):
+            figures = Path("plots/figures") / task
+            figures.mkdir(parents=True)
+            (figures / "comparison.png").write_bytes(noise)
+            for variant in TITLES:
+                for seed in changes.get("seeds", (0,)):
+                    for kind in ("curves", "confusion", "gradients", "parameters"):
+                        (figures / f"{variant}_{seed}_{kind}.png").write_bytes(noise)
+        return tmp_path
+
+    return made
+
+
+def scores_path(task: str, variant: str) -> Path:
+    return Path("metrics") / task / variant / "0" / "scores.json"
+
+
+def change(task: str, variant: str, **values: Any) -> None:
+    path = scores_path(task, variant)
+    write(path, json.loads(path.read_text()) | values)
+
+
+def section(text: str, start: str, end: str) -> str:
+    found = re.search(rf"^{re.escape(start)}$.*?(?=^{re.escape(end)}|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, start
+    return found[0]
+
+
+def about(variant: str, task: str = "face") -> str:
+    text = MARKDOWN.read_text(encoding="utf-8")
+    part = text[text.index(f"### Summary of {'Face' if task == 'face' else 'Emotion'} recognition\n") :]
+    return section(part, f"#### {TITLES[variant]}: convergence, strengths, weaknesses", "#")
+
+
+def test_both_files_hold_log_tables_and_pictures_of_every_model(study: Callable[..., Path]) -> None:
+    study()
+    report()
+    markdown, page = MARKDOWN.read_text(encoding="utf-8"), Reader(PAGE.read_text(encoding="utf-8"))
+    for task, classes in (("face", ["other", "target"]), ("emotion", EMOTION)):
+        for variant in TITLES:
+            folder = Path("metrics") / task / variant / "0"
+            log = (folder / "epochs.log").read_text(encoding="utf-8").strip()
+            assert log in markdown
+            assert log in page.text
+            scores = json.loads((folder / "scores.json").read_text())
+            for label in classes:
+                values = scores["per_class"][label]
+                cells = [
+                    label,
+                    *(f"{values[key]:.3f}" for key in ("precision", "recall", "f1")),
+                    str(values["support"]),
+                ]
+                assert "| " + " | ".join(cells) + " |" in markdown
+                assert cells in page.rows
+            last = pd.read_csv(folder / "history.csv").iloc[-1]
+            row = [f"{last.epoch:.0f}", f"{last.train_loss:.4f}", f"{100 * last.train_accuracy:.1f} %"]
+            assert any(cells[:3] == row for cells in page.rows)
+            for kind in ("curves", "confusion", "gradients", "parameters"):
+                assert markdown.count(f"(figures/{task}/{variant}_0_{kind}.png)") == 1
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 26
+    assert all(str(image["src"]).startswith("data:image/png;base64,") for image in images)
+
+
+def test_the_order_is_that_of_the_original_study(study: Callable[..., Path]) -> None:
+    study()
+    report()
+    headings = re.findall(r"^##+ (.+)$", MARKDOWN.read_text(encoding="utf-8"), re.MULTILINE)
+    expected = ["Overview", "Part 1: Face recognition", "Epoch log", "Run summary", "Run history", "Confusion matrices"]
+    expected += ["Gradient distributions", "Parameter distributions", "Classification report", "Time and memory"]
+    expected += ["Summary of Face recognition", "Part 2: Emotion recognition", "Summary of Emotion recognition"]
+    expected += ["Beside the original study"]
+    assert [headings.index(heading) for heading in expected] == sorted(headings.index(heading) for heading in expected)
+
+
+def test_the_page_loads_nothing_and_its_links_lead_somewhere(study: Callable[..., Path]) -> None:
+    study()
+    report()
+    page = Reader(PAGE.read_text(encoding="utf-8"))
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object", "form"})
+    anchors = {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert len(links) > 10
+    assert set(links) <= anchors
+
+
+def test_the_same_numbers_give_the_same_bytes(study: Callable[..., Path]) -> None:
+    study()
+    report()
+    first = MARKDOWN.read_bytes(), PAGE.read_bytes()
+    report()
+    assert (MARKDOWN.read_bytes(), PAGE.read_bytes()) == first
+
+
+def test_sentences_turn_with_the_scores(study: Callable[..., Path]) -> None:
+    study()
+    report()
+    assert "Highest validation accuracy" in about("resnet18_pretrained")
+    assert "Highest validation accuracy" not in about("vgg16")
+    assert "Overfits" in about("vgg16")
+    change("face", "vgg16", accuracy=0.995, generalization_gap=0.0, false_positives=0, false_negatives=0)
+    change("face", "resnet18_pretrained", accuracy=0.80, false_negatives=30, false_positives=2)
+    report()
+    assert "Highest validation accuracy of the variants, 99.5 %" in about("vgg16")
+    assert "Generalises well" in about("vgg16")
+    assert "Overfits" not in about("vgg16")
+    pretrained = about("resnet18_pretrained")
+    assert "Lowest validation accuracy of the variants, 80.0 %" in pretrained
+    assert "No better than always naming the largest class, which gives 80.1 %" in pretrained
+    assert "Misses target (69.8 %) more often than it names it wrongly (1.2 %)" in pretrained
+
+
+def test_convergence_turns_with_the_history(study: Callable[..., Path]) -> None:
+    study()
+    path = Path("metrics/face/vgg16/0/history.csv")
+    history = pd.read_csv(path)
+    loss = np.array([0.5, 0.9, 0.5, 0.4, 0.3, 0.2, 0.2, 0.3, 0.3, 0.4])
+    history.assign(val_accuracy=0.8009, val_loss=loss).to_csv(path, index=False)
+    change("face", "vgg16", epochs_to={"0.90": None, "0.95": None, "final": 1})
+    report()
+    told = about("vgg16")
+    assert "it was about the share of the largest class, 80.1 %" in told
+    assert "90 % was not reached in 10 epochs" in told
+    assert "unstable: validation loss rose from 0.50 to 0.90 in epoch 2" in told
+    assert "lowest in epoch 6 (0.200) and ended at 0.400" in told
+    assert "settled, within 0.0 points" in told
+    assert "Did not reach 90 %" in told
+
+
+def test_a_difference_is_told_from_chance(study: Callable[..., Path]) -> None:
+    study()
+    for variant, errors in (("resnet18_pretrained", 0), ("vgg16", 4), ("resnet18_scratch", 40)):
+        path = Path("metrics/face") / variant / "0" / "predictions.csv"
+        table = pd.read_csv(path)
+        table["prediction"] = ["target" if place < errors else truth for place, truth in enumerate(table["truth"])]
+        table.to_csv(path, index=False)
+        change("face", variant, accuracy=1 - errors / 216)
+    report()
+    told = section(MARKDOWN.read_text(encoding="utf-8"), "#### Side by side", "####")
+    assert re.search(
+        r"above VGG16: right on 4 pictures .*? wrong on 0 .*? which chance could explain .*? p = 0\.12", told
+    )
+    assert re.search(r"above ResNet18 from scratch: right on 40 pictures .*? more than chance explains", told)
+
+
+def test_the_classes_most_confused_are_named(study: Callable[..., Path]) -> None:
+    study()
+    matrix = (np.eye(5, dtype=int) * 40).tolist()
+    angry, sad = EMOTION.index("angry"), EMOTION.index("sad")
+    matrix[sad][sad], matrix[sad][angry] = 31, 9
+    change("emotion", "vgg16", confusion_matrix=matrix)
+    report()
+    assert "angry and sad are taken for one another in 9 of 9 errors (100.0 %)" in about("vgg16", "emotion")
+    assert "sad and angry taken for one another 9 times in 80" in MARKDOWN.read_text(encoding="utf-8")
+
+
+def test_an_empty_task_has_its_reason_and_the_other_its_part(study: Callable[..., Path]) -> None:
+    study(empty="emotion")
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "This part is empty: no picture has a label for emotion." in text
+    assert "### Summary of Face recognition" in text
+    assert "### Summary of Emotion recognition" not in text
+    assert "| emotion, `vgg16` | validation accuracy | 92 % at epoch 10 | no picture has a label for emotion |" in text
+
+
+def test_hostile_labels_stay_labels(study: Callable[..., Path]) -> None:
+    study(emotions=HOSTILE)
+    report()
+    page = Reader(PAGE.read_text(encoding="utf-8"))
+    tags = {tag for tag, _ in page.tags}
+    assert tags.isdisjoint({"b", "script"})
+    assert all(str(attributes["href"]).startswith("#") for tag, attributes in page.tags if tag == "a")
+    for label in HOSTILE:
+        assert any(cells[0] == label and len(cells) == 5 for cells in page.rows), label
+    assert {len(cells) for cells in page.rows if cells[0] in HOSTILE} == {5, 7}
+
+
+def test_a_log_with_fences_stays_a_log(study: Callable[..., Path]) -> None:
+    study()
+    log = "```\n<img src=x onerror=alert(1)>\n# not a heading\n````\n"
+    Path("metrics/face/vgg16/0/epochs.log").write_text(log)
+    report()
+    page = Reader(PAGE.read_text(encoding="utf-8"))
+    assert log.strip() in page.text
+    assert all("onerror" not in attributes for _, attributes in page.tags)
+
+
+def test_several_seeds_are_listed_with_mean_and_spread(study: Callable[..., Path]) -> None:
+    study(seeds=(0, 1))
+    change("face", "vgg16", accuracy=0.90)
+    path = Path("metrics/face/vgg16/1/scores.json")
+    write(path, json.loads(path.read_text()) | {"accuracy": 0.94})
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "### VGG16, seed 0" in text
+    assert "### VGG16, seed 1" in text
+    assert "| VGG16 | 99.5 ± 0.0 | 92.0 ± 2.8 |" in text
+    assert "| 99.5 / 97.7 % | 99.5 ± 0.0 % / 92.0 ± 2.8 % |" in text
+    assert "Seed 1: Validation accuracy went from" in about("vgg16")
+
+
+def test_the_best_epoch_is_marked_as_optimistic(study: Callable[..., Path]) -> None:
+    study(rule="best")
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert text.count("Optimistic: the epoch was chosen") == 8
+    assert len(re.findall(r"\| validation accuracy \| [\d.]+ % \(optimistic\) \|", text)) == 6
+
+
+def test_the_last_epoch_is_not_marked(study: Callable[..., Path]) -> None:
+    study()
+    report()
+    assert "ptimistic" not in MARKDOWN.read_text(encoding="utf-8")
+
+
+def test_timing_is_shown_or_said_to_be_missing(study: Callable[..., Path]) -> None:
+    study()
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "| seconds of training | 41.5 |" in text
+    assert "Shortest training, 42 s" in text
+    for timing in Path("metrics").rglob("timing.json"):
+        timing.unlink()
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert text.count("| seconds of training | not measured |") == 6
+    assert "Shortest training" not in text
+
+
+def test_a_large_study_keeps_the_page_small_and_the_first_seeds_in_it(study: Callable[..., Path]) -> None:
+    study(picture_size=60_000, seeds=(0, 1, 2))
+    report()
+    html = PAGE.read_text(encoding="utf-8")
+    assert 4_000_000 < len(html.encode()) <= PAGE_LIMIT == 5_000_000
+    shown = [attributes["alt"] for tag, attributes in Reader(html).tags if tag == "img"]
+    assert sum("seed 0" in str(alt) for alt in shown) == 24
+    assert "figures/emotion/resnet18_pretrained_2_parameters.png, left out here" in html
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "metrics/download.json",
+        "metrics/face/split.json",
+        "metrics/face/vgg16/0/epochs.log",
+        "metrics/face/vgg16/0/predictions.csv",
+        "plots/figures/face/comparison.png",
+    ],
+)
+def test_a_missing_file_is_named(study: Callable[..., Path], path: str) -> None:
+    study()
+    Path(path).unlink()
+    with pytest.raises(StudyError, match=re.escape(path)):
+        report()
+    assert not PAGE.exists()
