@@ -98,9 +98,9 @@ def _accuracies(axis: Axes, results: Sequence[Result], variants: list[str]) -> N
             marker=MARKERS[place % len(MARKERS)],
             capsize=3,
         )
-        axis.annotate(
-            f"{100 * accuracy:.1f}", (100 * accuracy, height), (0, 6), textcoords="offset points", ha="center"
-        )
+        beside = (100 * high, height)
+        axis.annotate(f"{100 * accuracy:.1f}", beside, (5, 0), textcoords="offset points", ha="left", va="center")
+    axis.margins(x=0.12)
     titles = {result.variant: result.title for result in results}
     axis.set_yticks(range(len(variants)), [shortened(titles[variant], 22) for variant in variants])
     axis.set_ylim(len(variants) - 0.5, -0.5)
