@@ -310,6 +310,8 @@ def read(*keys: str) -> Any:
     for key in keys:
         value: Any = params
         for part in key.split("."):
+            if isinstance(value, dict) and part not in value:
+                raise StudyError(f"{key}: {paths.PARAMS} has no {part!r} there; it has {', '.join(value)}")
             value = value[part] if isinstance(value, dict) else getattr(value, part)
         values.append(value)
     return values[0] if len(values) == 1 else tuple(values)

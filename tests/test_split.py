@@ -176,6 +176,10 @@ def test_too_little_to_split_is_told_with_counts(
     assert expected in refused()
 
 
+def test_a_task_that_is_not_in_the_parameters_is_told(study: Path) -> None:
+    assert "has no 'smile' there; it has" in refused("smile")
+
+
 def test_groups_that_cannot_be_shared_out_are_told_with_counts(study: Path) -> None:
     write_params(study, {"split.group": "person", "split.validation": 0.4})
     index = write_index({}, {"happy": 20, "sad": 20})
