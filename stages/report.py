@@ -48,6 +48,7 @@ def _read_model(task: str, variant: str, title: str, seed: int) -> Model:
     try:
         log = (folder / "epochs.log").read_text(encoding="utf-8")
         predictions = writing.read_csv(folder / "predictions.csv")
+        predictions = predictions[predictions["split"] == "validation"]
     except FileNotFoundError as error:
         raise missing(folder / str(error.filename).rpartition("/")[2]) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

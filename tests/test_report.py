@@ -256,6 +256,22 @@ def test_several_seeds_are_listed_with_mean_and_spread(study: Callable[..., Path
     assert "Seed 1: Validation accuracy went from" in about("vgg16")
 
 
+def test_test_pictures_have_rows_of_their_own_and_are_not_among_the_validation_errors(
+    study: Callable[..., Path],
+) -> None:
+    study()
+    path = Path("metrics/face/vgg16/0/predictions.csv")
+    table = pd.read_csv(path)
+    table["prediction"] = table["truth"]
+    extra = table.iloc[[0]].assign(file="feedfeedfeedfeed.png", split="test", prediction="target")
+    pd.concat([table, extra]).to_csv(path, index=False)
+    change("face", "vgg16", test={"accuracy": 0.5, "macro_f1": 0.4})
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert text.count("| test accuracy | 50.0 % |") == 1
+    assert "feedfeedfeedfeed" not in text
+
+
 def test_the_best_epoch_is_marked_as_optimistic(study: Callable[..., Path]) -> None:
     study(rule="best")
     report()

@@ -1,6 +1,5 @@
 """Loss and accuracy by epoch: of one model, and of a task's variants side by side."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +8,6 @@ from matplotlib.figure import Figure
 
 from stages.figures.results import Result
 from stages.figures.style import COLOURS, MARKERS, TRAIN, VALIDATION, new_figure, shortened, whole_epochs
-
-NORMAL_95 = 1.959964
 
 
 def curves(result: Result, heading: str) -> Figure:
@@ -57,14 +54,6 @@ def notice(text: str, heading: str) -> Figure:
     return figure
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """95 % interval of a share of `count` pictures, both in 0..1 (Wilson 1927)."""
-    square = NORMAL_95**2 / count
-    centre = (share + square / 2) / (1 + square)
-    half = NORMAL_95 * math.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def _curves(axis: Axes, results: Sequence[Result], variants: list[str], measure: str, scale: float) -> None:
     last = 1
     for result in results:
@@ -89,7 +78,7 @@ def _accuracies(axis: Axes, results: Sequence[Result], variants: list[str]) -> N
     for result, height in zip(results, _heights(results, variants), strict=True):
         place = variants.index(result.variant)
         accuracy = float(result.scores["accuracy"])
-        low, high = wilson(accuracy, int(result.scores["pictures"]))
+        low, high = result.scores["accuracy_interval"]
         axis.errorbar(
             100 * accuracy,
             height,

@@ -147,8 +147,9 @@ def _run_summary(model: Model) -> str:
     reached = {level: epoch if epoch else "not reached" for level, epoch in scores["epochs_to"].items()}
     rows = [
         ["validation accuracy", percent(scores["accuracy"]) + mark],
+        ["its 95 % interval", " to ".join(percent(end) for end in scores["accuracy_interval"])],
         ["validation loss", f"{scores['loss']:.4f}"],
-        ["train accuracy", percent(scores["train"]["accuracy"])],
+        ["train accuracy, measured after training", percent(scores["train"]["accuracy"])],
         ["train loss", f"{scores['train']['loss']:.4f}"],
         ["generalization gap (train minus validation accuracy)", f"{100 * scores['generalization_gap']:.1f} points"],
         ["accuracy of always naming the largest class", percent(majority_share(model))],
@@ -163,6 +164,10 @@ def _run_summary(model: Model) -> str:
         ["validation pictures", f"{scores['pictures']:,}"],
         ["started from", plain(scores["weights"])],
     ]
+    if "test" in scores:
+        test = scores["test"]
+        rows.insert(3, ["test accuracy", percent(test["accuracy"])])
+        rows.insert(4, ["test macro F1", f"{test['macro_f1']:.4f}"])
     return table(["measure", "value"], rows)
 
 
