@@ -1,5 +1,6 @@
 """Where the features are drawn: face units go in, a picture twice as fine as the result comes out."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ from stages.drawing.scenes import Scene
 
 Points = np.ndarray | Sequence[Sequence[float] | np.ndarray]
 FINER = 2  # drawn at this many times the size, so that edges come out smooth
+# Fourth channel: lit as the room is, by the round of the head, or by the relief of the bare face as well.
+ROOM, ROUND, RELIEF = 0, 128, 255
 DEPTH = 0.72  # of the head, from its middle to the tip of the forehead, face units
 
 
@@ -48,31 +51,33 @@ class View:
 
 
 class Canvas:
-    """A picture to draw on in face units; `surface=False` draws in the plane of the head's outline."""
+    """A picture to draw on in face units; its fourth channel notes what the light does to each pixel.
 
-    def __init__(self, view: View, image: Image.Image) -> None:
-        self.view, self.image = view, image
+    `surface=False` draws in the plane of the head's outline instead of on the face's round.
+    """
+
+    def __init__(self, view: View, image: Image.Image, layer: int = ROOM) -> None:
+        self.view, self.image, self.layer = view, image, layer
         self.pen = ImageDraw.Draw(image)
 
-    def pixels(self, points: Points, raised: float = 0.0, surface: bool = True) -> list[tuple[float, float]]:
-        """Places on the fine picture."""
+    def pixels(self, points: Points, raised: float = 0.0, surface: bool = True) -> np.ndarray:
+        """Places (N, 2) on the fine picture."""
         placed = self.view.turned(points, raised) if surface else self._outline(points)
-        return [(x, y) for x, y in (self.view.flat(placed) * self.view.size * FINER).tolist()]
+        return np.asarray(self.view.flat(placed) * self.view.size * FINER)
 
     def _outline(self, points: Points) -> np.ndarray:
         # The outline of an egg hardly narrows when it turns; what stands out (hair, ears) moves a little with it.
-        x, y = np.asarray(points, dtype=float).T
-        scene = self.view.scene
-        return np.stack([x + 0.10 * np.sin(scene.yaw), y - 0.10 * np.sin(scene.pitch)], axis=1)
+        moved = np.array([np.sin(self.view.scene.yaw), -np.sin(self.view.scene.pitch)])
+        return np.asarray(np.asarray(points) + 0.10 * moved)
 
     def polygon(self, points: Points, colour: Colour, raised: float = 0.0, surface: bool = True) -> None:
         """Fill a polygon (N, 2)."""
-        self.pen.polygon(self.pixels(points, raised, surface), fill=ink(colour))
+        self.pen.polygon(self.pixels(points, raised, surface).ravel().tolist(), fill=self._ink(colour))
 
     def line(self, points: Points, colour: Colour, width: float, raised: float = 0.0, surface: bool = True) -> None:
         """Stroke a line (N, 2); the width is in face units."""
-        pixels = max(1, round(width * self.view.scene.scale * self.view.size * FINER))
-        self.pen.line(self.pixels(points, raised, surface), fill=ink(colour), width=pixels, joint="curve")
+        places = self.pixels(points, raised, surface).ravel().tolist()
+        self.pen.line(places, fill=self._ink(colour), width=max(1, round(self._length(width))), joint="curve")
 
     def soft(
         self,
@@ -84,40 +89,47 @@ class Canvas:
         surface: bool = True,
     ) -> None:
         """Fill a polygon with a soft edge: `strength` in 0..1 at its middle, `softness` in face units."""
-        mask = self.mask([points], raised, surface, round(255 * strength))
-        mask = mask.filter(ImageFilter.GaussianBlur(softness * self.view.scene.scale * self.view.size * FINER))
-        self.image.paste(ink(colour), mask=mask)
+        places, blur = self.pixels(points, raised, surface), self._length(softness)
+        corner = np.floor(places.min(axis=0) - 3 * blur)
+        size = np.ceil(places.max(axis=0) + 3 * blur - corner).astype(int)
+        mask = Image.new("L", (int(size[0]), int(size[1])))
+        ImageDraw.Draw(mask).polygon((places - corner).ravel().tolist(), fill=round(255 * strength))
+        mask = mask.filter(ImageFilter.GaussianBlur(blur))
+        self.image.paste(self._ink(colour), (int(corner[0]), int(corner[1])), mask)
 
-    def mask(
-        self, shapes: Sequence[Points], raised: float = 0.0, surface: bool = True, level: int = 255
-    ) -> Image.Image:
-        """A picture of one channel, `level` inside the polygons and 0 outside."""
+    def mask(self, shapes: Sequence[Points]) -> Image.Image:
+        """A picture of one channel, 255 inside the polygons and 0 outside."""
         mask = Image.new("L", self.image.size)
         pen = ImageDraw.Draw(mask)
         for points in shapes:
-            pen.polygon(self.pixels(points, raised, surface), fill=level)
+            pen.polygon(self.pixels(points).ravel().tolist(), fill=255)
         return mask
+
+    def _length(self, units: float) -> float:
+        return units * self.view.scene.scale * self.view.size * FINER
+
+    def _ink(self, colour: Colour) -> tuple[int, int, int, int]:
+        return (*ink(colour), self.layer)
 
 
 def smooth(points: Points, closed: bool = True, steps: int = 5) -> np.ndarray:
     """A Catmull-Rom curve through points (N, 2), `steps` places for each."""
     given = np.asarray(points, dtype=float)
     if closed:
-        before, after, beyond = np.roll(given, 1, 0), np.roll(given, -1, 0), np.roll(given, -2, 0)
-        start = given
+        padded = np.concatenate([given[-1:], given, given[:2]])
     else:
         padded = np.concatenate([2 * given[:1] - given[1:2], given, 2 * given[-1:] - given[-2:-1]])
-        before, start, after, beyond = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
-    t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
-    one, two, three, four = (part[:, None, :] for part in (before, start, after, beyond))
-    curve = 0.5 * (
-        2 * two
-        + (three - one) * t
-        + (2 * one - 5 * two + 4 * three - four) * t**2
-        + (3 * (two - three) + four - one) * t**3
-    )
-    flat = curve.reshape(-1, 2)
-    return flat if closed else np.concatenate([flat, given[-1:]])
+    neighbours = np.stack([padded[:-3], padded[1:-2], padded[2:-1], padded[3:]])
+    curve = np.einsum("sk,knd->nsd", _catmull_rom(steps), neighbours).reshape(-1, 2)
+    return curve if closed else np.concatenate([curve, given[-1:]])
+
+
+@functools.cache
+def _catmull_rom(steps: int) -> np.ndarray:
+    """Weights (steps, 4) of four neighbouring points along the piece between the middle two."""
+    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    powers = np.concatenate([t**0, t, t**2, t**3], axis=1)
+    return np.asarray(powers @ np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2)
 
 
 def mirrored(right: Points) -> np.ndarray:

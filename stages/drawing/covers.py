@@ -3,6 +3,7 @@
 import numpy as np
 
 from stages.drawing.canvas import Canvas, mixed, smooth
+from stages.drawing.hair import draw_strands
 from stages.drawing.people import LIGHT_SKIN, Colour, Person
 from stages.drawing.scenes import Scene
 
@@ -101,12 +102,10 @@ def draw_hair_across(canvas: Canvas, person: Person, scene: Scene, generator: np
     )
     canvas.soft(shape + np.array([0, 0.04]), (10, 8, 8), 0.4, 0.05, surface=False)
     canvas.polygon(shape, colour, surface=False)
-    for share in generator.uniform(0, 1, 24):
-        top = np.array([side * (-0.1 + 0.8 * share) * width, -0.95])
-        end = np.array([side * (reach + (width * 1.05 - reach) * share), generator.uniform(0.2, 0.52)])
-        strand = smooth(np.stack([top, (top + end) / 2 + [0.05 * side, 0], end]), closed=False, steps=3)
-        tone = (255, 240, 225) if generator.random() < 0.5 else (0, 0, 0)
-        canvas.line(strand, mixed(colour, tone, float(generator.uniform(0.05, 0.22))), 0.022, surface=False)
+    share = generator.uniform(0, 1, 24)
+    top = np.stack([side * (-0.1 + 0.8 * share) * width, np.full(24, -0.95)], axis=1)
+    end = np.stack([side * (reach + (width * 1.05 - reach) * share), generator.uniform(0.2, 0.52, 24)], axis=1)
+    draw_strands(canvas, top, (top + end) / 2 + [0.05 * side, 0], end, colour, generator)
 
 
 def _lens(x: float, half_width: float, half_height: float, power: float) -> np.ndarray:

@@ -28,10 +28,10 @@ class Expression:
 
 FULL = {
     "neutral": Expression(),
-    "happy": Expression(0.01, 0.015, 0.0, -0.10, 0.32, 0.095, 0.26, 0.075, 1.0, 0.15, 1.0),
-    "sad": Expression(0.085, -0.035, 0.03, -0.22, 0.0, -0.075, -0.10, 0.0, 0.0, -0.10, 0.0),
-    "angry": Expression(-0.085, 0.035, 0.05, -0.14, 0.18, -0.028, -0.02, 0.035, 0.9, 0.45, 0.15),
-    "surprise": Expression(0.095, 0.085, 0.0, 0.42, -0.10, 0.0, -0.22, 0.17, 0.25, -0.10, 0.0),
+    "happy": Expression(0.01, 0.03, 0.0, -0.12, 0.45, 0.17, 0.28, 0.14, 1.0, 0.05, 1.0),
+    "sad": Expression(0.135, -0.06, 0.03, -0.28, 0.0, -0.135, -0.12, 0.0, 0.0, -0.10, 0.0),
+    "angry": Expression(-0.135, 0.06, 0.06, -0.16, 0.2, -0.045, -0.04, 0.075, 0.9, 0.45, 0.15),
+    "surprise": Expression(0.125, 0.115, 0.0, 0.55, -0.10, 0.0, -0.26, 0.22, 0.25, -0.10, 0.0),
 }
 
 
@@ -44,8 +44,8 @@ def expression(emotion: str, strength: float, generator: np.random.Generator) ->
     values = {}
     for field in fields(full):
         value = getattr(full, field.name)
-        values[field.name] = value * strength * float(generator.normal(1, 0.15))
-    for name, spread in (("inner_brow", 0.010), ("outer_brow", 0.010), ("corners", 0.008), ("lids", 0.06)):
+        values[field.name] = value * strength * float(generator.normal(1, 0.12))
+    for name, spread in (("inner_brow", 0.007), ("outer_brow", 0.007), ("corners", 0.006), ("lids", 0.05)):
         values[name] += float(generator.normal(0, spread))
     values["teeth"] = full.teeth
     if emotion in {"happy", "angry"} and generator.random() < 0.45:

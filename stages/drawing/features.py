@@ -114,7 +114,7 @@ def draw_eyes(canvas: Canvas, person: Person, face: Expression, gaze: tuple[floa
     shapes = [np.concatenate([upper, bottom[::-1]]) for upper, bottom in zip(uppers, lowers, strict=True)]
     mask = canvas.mask(shapes)
     eyeballs = canvas.image.copy()
-    balls = Canvas(canvas.view, eyeballs)
+    balls = Canvas(canvas.view, eyeballs, canvas.layer)
     for side, shape in zip((-1, 1), shapes, strict=True):
         centre = (side * person.eye_spacing + gaze[0] * half, -0.012 + gaze[1] * half)
         balls.polygon(shape * [1.0, 1.15], mixed((196, 188, 182), skin, 0.22))
@@ -185,7 +185,7 @@ def draw_mouth(canvas: Canvas, person: Person, face: Expression) -> None:
     upper = top - lip * 0.75 * (1 - np.abs(t) ** 2.2) * cupid
     lower = bottom + lip * 1.05 * (1 - np.abs(t) ** 2.4)
     x = t * half
-    colour = mixed(person.skin, (150, 48, 56), 0.42 if person.skin_tone < 0.6 else 0.25)
+    colour = mixed(person.skin, (150, 48, 56), 0.55 if person.skin_tone < 0.6 else 0.42)
     canvas.polygon(_band(x, upper, bottom), mixed(colour, BLACK, 0.14), raised=0.03)
     canvas.polygon(_band(x, top, lower), mixed(colour, (255, 190, 180), 0.10), raised=0.03)
     if face.opening > 0.012:
@@ -196,7 +196,7 @@ def draw_mouth(canvas: Canvas, person: Person, face: Expression) -> None:
             canvas.polygon(_band(x[inside], top[inside], edge[inside]), (222, 216, 204), raised=0.02)
         canvas.line(np.stack([x, top], axis=1), mixed(colour, BLACK, 0.55), 0.014, raised=0.03)
     else:
-        canvas.line(np.stack([x * 1.02, middle], axis=1), mixed(colour, BLACK, 0.72), 0.026, raised=0.03)
+        canvas.line(np.stack([x * 1.02, middle], axis=1), mixed(colour, BLACK, 0.75), 0.034, raised=0.03)
     for side in (-1, 1):
         corner = (side * half * 1.03, person.mouth_height - 0.65 * lift)
         canvas.polygon(_disc(*corner, 0.022, 8), mixed(person.skin, BLACK, 0.42), raised=0.02)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.drawing.canvas import Canvas, mixed, smooth
+from stages.drawing.canvas import Canvas, ink, mixed, smooth
 from stages.drawing.people import Colour, Person
 
 BEHIND = {"bob": 0.72, "long": 1.45}  # how far down the hair hangs behind the head, face units
@@ -65,10 +65,10 @@ def _hairline(person: Person) -> list[tuple[float, float]]:
         "receding": [(0.72, -0.45), (0.52, -0.86), (0.2, -0.78), (-0.2, -0.78), (-0.52, -0.86), (-0.72, -0.45)],
         "fringe": [
             (0.84, -0.32),
-            (0.5, high + 0.24),
-            (0.2, high + 0.27),
-            (-0.2, high + 0.27),
-            (-0.5, high + 0.24),
+            (0.5, high + 0.19),
+            (0.2, high + 0.22),
+            (-0.2, high + 0.22),
+            (-0.5, high + 0.19),
             (-0.84, -0.32),
         ],
         "side_part": [
@@ -129,10 +129,20 @@ def _strands(
 ) -> None:
     """Lighter and darker strands from the crown to the hairline."""
     over, under = smooth(outer, closed=False), smooth(line[::-1], closed=False)
-    for share in generator.uniform(0.08, 0.92, 26):
-        top = over[int(share * (len(over) - 1))] * 0.98
-        end = under[int(share * (len(under) - 1))]
-        bend = (top + end) / 2 * [1.06, 1.0]
-        tone = (255, 240, 225) if generator.random() < 0.5 else (0, 0, 0)
-        strand = smooth(np.stack([top, bend, end]), closed=False, steps=3)
-        canvas.line(strand, mixed(colour, tone, float(generator.uniform(0.05, 0.2))), 0.02, surface=False)
+    share = generator.uniform(0.08, 0.92, 40)
+    top = over[(share * (len(over) - 1)).astype(int)] * 0.985
+    end = under[(share * (len(under) - 1)).astype(int)]
+    draw_strands(canvas, top, (top + end) / 2 * [1.06, 1.0], end, colour, generator)
+
+
+def draw_strands(
+    canvas: Canvas, top: np.ndarray, bend: np.ndarray, end: np.ndarray, colour: Colour, generator: np.random.Generator
+) -> None:
+    """Thin bent lines through three points each, every argument (N, 2), in tones around the colour."""
+    t = np.linspace(0, 1, 6)[:, None, None]
+    paths = top * (1 - t) ** 2 + bend * 2 * t * (1 - t) + end * t**2
+    places = canvas.pixels(paths.reshape(-1, 2), surface=False).reshape(*paths.shape).transpose(1, 0, 2)
+    tones = generator.normal(0, 0.09, len(top)).tolist()
+    for path, tone in zip(places, tones, strict=True):
+        shade = mixed(colour, (255, 240, 225) if tone > 0 else (0, 0, 0), abs(tone) * (0.6 if tone > 0 else 1.3))
+        canvas.pen.line(path.ravel().tolist(), fill=(*ink(shade), canvas.layer), width=2)

@@ -17,23 +17,23 @@ RANGES: dict[str, tuple[float, float]] = {
     "jaw_width": (0.62, 0.90),
     "chin_width": (0.26, 0.46),
     "cheek": (-0.03, 0.04),
-    "eye_spacing": (0.285, 0.37),
-    "eye_width": (0.135, 0.185),
-    "eye_openness": (0.40, 0.62),
+    "eye_spacing": (0.30, 0.375),
+    "eye_width": (0.15, 0.195),
+    "eye_openness": (0.44, 0.60),
     "eye_tilt": (-0.12, 0.14),
     "iris": (0.58, 0.74),
-    "brow_height": (0.205, 0.285),
-    "brow_thickness": (0.022, 0.062),
+    "brow_height": (0.22, 0.27),
+    "brow_thickness": (0.03, 0.066),
     "brow_arch": (0.01, 0.07),
-    "brow_slant": (-0.06, 0.06),
+    "brow_slant": (-0.03, 0.03),
     "brow_length": (0.20, 0.27),
     "nose_length": (0.33, 0.48),
     "nose_width": (0.12, 0.21),
     "bridge": (0.05, 0.09),
     "mouth_height": (0.61, 0.71),
-    "mouth_width": (0.21, 0.31),
-    "lip_thickness": (0.035, 0.085),
-    "mouth_rest": (-0.022, 0.022),
+    "mouth_width": (0.25, 0.345),
+    "lip_thickness": (0.045, 0.09),
+    "mouth_rest": (-0.01, 0.01),
     "ear_size": (0.14, 0.22),
     "ear_spread": (0.00, 0.07),
     "hair_volume": (0.06, 0.22),
@@ -57,7 +57,7 @@ HAIR_COLOURS: tuple[Colour, ...] = (
     (205, 200, 194),
 )
 EYE_COLOURS: tuple[Colour, ...] = ((52, 34, 24), (84, 56, 34), (92, 100, 62), (74, 106, 132), (96, 112, 120))
-LIGHT_SKIN, MIDDLE_SKIN, DARK_SKIN = (238.0, 202.0, 180.0), (203.0, 153.0, 118.0), (124.0, 82.0, 60.0)
+LIGHT_SKIN, MIDDLE_SKIN, DARK_SKIN = (234.0, 190.0, 162.0), (202.0, 150.0, 114.0), (122.0, 80.0, 58.0)
 
 
 @dataclass(frozen=True)

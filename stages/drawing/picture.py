@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from stages.drawing import covers, features, hair, shading
-from stages.drawing.canvas import FINER, Canvas, View, ink
+from stages.drawing.canvas import FINER, RELIEF, ROOM, ROUND, Canvas, View, ink
 from stages.drawing.expressions import Expression
 from stages.drawing.people import Colour, Person
 from stages.drawing.scenes import Scene
@@ -17,9 +17,11 @@ def draw(person: Person, face: Expression, scene: Scene, size: int) -> np.ndarra
     """
     generator = np.random.default_rng(scene.seed)
     view = View(scene, person.head_width, size)
-    canvas = Canvas(view, _background(generator, size * FINER))
+    canvas = Canvas(view, _background(generator, size * FINER), ROUND)
     hair.draw_behind(canvas, person)
+    canvas.layer = ROOM
     features.draw_body(canvas, person, _colour(generator))
+    canvas.layer = RELIEF
     features.draw_head(canvas, person, face)
     features.draw_marks(canvas, person, face, generator)
     features.draw_beard(canvas, person, face)
@@ -28,58 +30,48 @@ def draw(person: Person, face: Expression, scene: Scene, size: int) -> np.ndarra
     gaze = float(generator.normal(0.3 * scene.yaw, 0.09)), float(generator.normal(0, 0.04))
     features.draw_eyes(canvas, person, face, gaze)
     features.draw_brows(canvas, person, face)
+    canvas.layer = ROUND
     hair.draw_front(canvas, person, generator)
     if scene.occlusion == "sunglasses":
         covers.draw_sunglasses(canvas, person, generator)
     else:
         covers.draw_glasses(canvas, person)
-    covered: list[np.ndarray] = []
-    before = canvas.image.copy() if scene.occlusion in {"mask", "hand", "hair"} else None
     if scene.occlusion == "mask":
         covers.draw_mask(canvas, person, generator)
     elif scene.occlusion == "hand":
         covers.draw_hand(canvas, person, scene, generator)
     elif scene.occlusion == "hair":
         covers.draw_hair_across(canvas, person, scene, generator)
-    colours = np.asarray(canvas.image.reduce(FINER), dtype=np.float32)
-    head = _reduced(canvas.mask([features.head_outline(person, face)], surface=False))
-    bare = head
-    if before is not None:
-        changed = np.abs(colours - np.asarray(before.reduce(FINER), dtype=np.float32)).max(axis=2) > 12
-        bare = np.where(changed, 0, head)
-        covered.append(changed)
-    brightness, gloss = shading.light(view, person, face, bare)
-    around = scene.ambient + (1 - scene.ambient) * 0.75
-    x, _ = view.grid()
+    return _taken(_lit(canvas, person, face), scene, generator)
+
+
+def _lit(canvas: Canvas, person: Person, face: Expression) -> np.ndarray:
+    """The picture at its own size with the light on it, float32 (size, size, 3), about 0..255."""
+    drawn = np.asarray(canvas.image.reduce(FINER), dtype=np.float32)
+    scene, (x, _) = canvas.view.scene, canvas.view.grid()
+    head = np.clip(drawn[:, :, 3] / ROUND, 0, 1)
+    bare = np.clip(drawn[:, :, 3] / ROUND - 1, 0, 1)
+    brightness, gloss = shading.light(canvas.view, person, face, bare)
     # The room is lit from the same side, but less than what stands near the light.
+    around = scene.ambient + (1 - scene.ambient) * 0.75
     room = around * (1 + 0.22 * np.clip(x * scene.direction[0], -1.2, 1.2))
-    near = _near(view, person)
-    brightness = near * brightness + (1 - near) * room
-    lit = colours * brightness[:, :, None] + 255 * gloss[:, :, None] * head[:, :, None]
-    return _taken(lit, scene, generator)
-
-
-def _near(view: View, person: Person) -> np.ndarray:
-    """1 on the head with its hair, fading to 0 outside: there the head's round is what the light falls on."""
-    x, y = view.grid()
-    distance = np.sqrt((x / (person.head_width + 0.12)) ** 2 + (y / 1.18) ** 2)
-    near: np.ndarray = np.clip((1.12 - distance) / 0.14, 0, 1)
-    return near
+    brightness = room + head * (brightness - room)
+    lit: np.ndarray = drawn[:, :, :3] * brightness[:, :, None] + 255 * gloss[:, :, None]
+    return lit
 
 
 def _taken(lit: np.ndarray, scene: Scene, generator: np.random.Generator) -> np.ndarray:
-    """What the camera makes of light in 0..255: exposure with a soft shoulder, blur, noise."""
+    """What the camera makes of light in 0..255: exposure with a soft shoulder, blur, noise; uint8."""
     tint = np.array([1 + scene.warmth, 1.0, 1 - scene.warmth], dtype=np.float32)
-    exposed = lit * (scene.exposure * tint) / 255
-    bent = np.where(exposed > 0.75, 0.75 + 0.25 * np.tanh((exposed - 0.75) / 0.25), exposed) * 255
-    size = bent.shape[0]
+    exposed = lit * (scene.exposure * tint)
+    over = np.maximum(exposed - 180, 0)
+    bent = np.minimum(exposed, 180) + over / (1 + over / 80)
     if scene.blur > 0:
         picture = Image.fromarray(np.clip(bent, 0, 255).astype(np.uint8))
-        bent = np.asarray(picture.filter(ImageFilter.GaussianBlur(scene.blur * size)), dtype=np.float32)
-    grain = generator.standard_normal((size, size), dtype=np.float32)[:, :, None]
-    tinted = generator.standard_normal((size, size, 3), dtype=np.float32)
-    noisy = bent + scene.noise * (0.8 * grain + 0.6 * tinted)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+        bent = np.asarray(picture.filter(ImageFilter.GaussianBlur(scene.blur * len(lit))), dtype=np.float32)
+    noisy = bent + scene.noise * generator.standard_normal(lit.shape, dtype=np.float32)
+    taken: np.ndarray = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return taken
 
 
 def _background(generator: np.random.Generator, side: int) -> Image.Image:
@@ -99,7 +91,8 @@ def _background(generator: np.random.Generator, side: int) -> Image.Image:
         shape = pen.ellipse if generator.random() < 0.4 else pen.rectangle
         shape(box, fill=ink(_colour(generator)))
     image = image.filter(ImageFilter.GaussianBlur(float(generator.uniform(0.5, 4))))
-    return image.resize((side, side), Image.Resampling.BILINEAR)
+    image = image.resize((side, side), Image.Resampling.BILINEAR)
+    return Image.merge("RGBX", (*image.split(), Image.new("L", image.size, ROOM)))
 
 
 def _colour(generator: np.random.Generator) -> Colour:
@@ -107,7 +100,3 @@ def _colour(generator: np.random.Generator) -> Colour:
     grey = float(generator.uniform(35, 215))
     red, green, blue = np.clip(grey + generator.normal(0, 22, 3), 10, 240).tolist()
     return red, green, blue
-
-
-def _reduced(mask: Image.Image) -> np.ndarray:
-    return np.asarray(mask.reduce(FINER), dtype=np.float32) / 255

@@ -31,21 +31,21 @@ class Scene:
     seed: int  # of what has no meaning: background, strands, grain
 
 
-def scene(generator: np.random.Generator, occlusions: dict[str, float] | None = None) -> Scene:
+def scene(generator: np.random.Generator, occlusions: dict[str, float] = OCCLUSIONS) -> Scene:
     """Draw the circumstances of a picture; `occlusions` gives other odds than OCCLUSIONS (they sum to 1)."""
     light = _named(generator, LIGHTS)
-    occlusion = _named(generator, occlusions or OCCLUSIONS)
+    occlusion = _named(generator, occlusions)
     sideways = {"bright": 0.35, "normal": 0.5, "side": 1.7, "dim": 0.6, "very_dark": 0.7}[light]
     angle = float(generator.choice([-1, 1])) if light == "side" else float(generator.uniform(-1, 1))
     exposure = {
         "bright": generator.uniform(1.12, 1.35),
         "normal": generator.uniform(0.85, 1.1),
         "side": generator.uniform(0.8, 1.05),
-        "dim": generator.uniform(0.4, 0.62),
-        "very_dark": generator.uniform(0.14, 0.26),
+        "dim": generator.uniform(0.42, 0.65),
+        "very_dark": generator.uniform(0.18, 0.3),
     }[light]
     return Scene(
-        yaw=float(np.clip(generator.normal(0, 0.14), -0.36, 0.36)),
+        yaw=float(np.clip(generator.normal(0, 0.11), -0.3, 0.3)),
         pitch=float(np.clip(generator.normal(0, 0.07), -0.18, 0.18)),
         roll=float(np.clip(generator.normal(0, 0.06), -0.17, 0.17)),
         scale=float(generator.uniform(0.335, 0.395)),
@@ -59,7 +59,7 @@ def scene(generator: np.random.Generator, occlusions: dict[str, float] | None = 
         side=int(generator.choice([-1, 1])),
         cover=float(generator.random()),
         blur=float(generator.choice([0.0, generator.uniform(0.002, 0.008)])),
-        noise=float(generator.uniform(1.0, 4.0)) if light != "very_dark" else float(generator.uniform(3.0, 6.0)),
+        noise=float(generator.uniform(1.0, 4.0)) if light != "very_dark" else float(generator.uniform(2.5, 5.0)),
         seed=int(generator.integers(2**31)),
     )
 

@@ -4,6 +4,8 @@ Without it a drawing is no face to a detector: Haar features compare the brightn
 bridge of the nose and cheeks.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from stages.drawing.canvas import View
@@ -12,6 +14,7 @@ from stages.drawing.people import Person
 
 # Hills and hollows: x, y, width, height, rise; those with x > 0 stand on both sides.
 Bump = tuple[float, float, float, float, float]
+Hill = tuple[tuple[slice, slice], np.ndarray, np.ndarray, np.ndarray]
 
 
 def light(view: View, person: Person, face: Expression, bare: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -27,10 +30,9 @@ def light(view: View, person: Person, face: Expression, bare: np.ndarray) -> tup
     right, down = x / wide / wide * 0.62, y / high / high * 0.62
     slope_x, slope_y = np.zeros_like(x), np.zeros_like(x)
     for bump in _relief(person, face):
-        for middle in _middles(view, bump):
-            hill = _hill(x, y, middle, bump) * bump[4]
-            slope_x += hill * ((x - middle[0]) / bump[2] ** 2)
-            slope_y += hill * ((y - middle[1]) / bump[3] ** 2)
+        for window, off_x, off_y, hill in _hills(view, x, y, bump):
+            slope_x[window] += hill * off_x
+            slope_y[window] += hill * off_y
     right, down = right + slope_x * bare * depth, down + slope_y * bare * depth
     length = np.sqrt(right**2 + down**2 + depth**2)
     towards = np.array(scene.direction) / np.linalg.norm(scene.direction)
@@ -40,10 +42,10 @@ def light(view: View, person: Person, face: Expression, bare: np.ndarray) -> tup
     lit = np.clip((right * light_x + down * light_y + depth * towards[2]) / length, 0, 1)
     shadow = np.ones_like(x)
     for bump in _shadows(person):
-        for middle in _middles(view, bump):
-            shadow *= 1 - _hill(x, y, middle, bump) * bump[4] * bare
+        for window, _, _, hill in _hills(view, x, y, bump):
+            shadow[window] *= 1 - hill * bare[window]
     brightness = (scene.ambient + (1 - scene.ambient) * lit / max(0.75, towards[2])) * shadow
-    gloss = lit**14 * bare * (1 - scene.ambient) * 0.22
+    gloss = lit**14 * bare * (1 - scene.ambient) * 0.13
     return brightness.astype(np.float32), gloss.astype(np.float32)
 
 
@@ -71,10 +73,15 @@ def _shadows(person: Person) -> list[Bump]:
     ]
 
 
-def _middles(view: View, bump: Bump) -> np.ndarray:
-    sides = (-1, 1) if bump[0] > 0 else (1,)
-    return view.turned([(side * bump[0], bump[1]) for side in sides], raised=0.06).astype(np.float32)
-
-
-def _hill(x: np.ndarray, y: np.ndarray, middle: np.ndarray, bump: Bump) -> np.ndarray:
-    return np.asarray(np.exp(-0.5 * (((x - middle[0]) / bump[2]) ** 2 + ((y - middle[1]) / bump[3]) ** 2)))
+def _hills(view: View, x: np.ndarray, y: np.ndarray, bump: Bump) -> Iterator[Hill]:
+    """For a bump, once or on both sides: the part of the picture it reaches, and there -dh/dx / h, -dh/dy / h and h."""
+    centre_x, centre_y, wide, high, rise = bump
+    sides = (-1, 1) if centre_x > 0 else (1,)
+    middles = view.turned([(side * centre_x, centre_y) for side in sides], raised=0.06)
+    reach = int(3 * max(wide, high) * view.scene.scale * view.size) + 1
+    for middle, place in zip(middles.astype(np.float32), view.flat(middles) * view.size, strict=True):
+        column, row = (max(0, round(part)) for part in place.tolist())
+        window = slice(max(0, row - reach), row + reach), slice(max(0, column - reach), column + reach)
+        across, along = x[window] - middle[0], y[window] - middle[1]
+        off_x, off_y = across / wide**2, along / high**2
+        yield window, off_x, off_y, rise * np.exp(-0.5 * (across * off_x + along * off_y))

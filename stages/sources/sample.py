@@ -17,12 +17,14 @@ from stages import params
 from stages.drawing.expressions import expression
 from stages.drawing.people import Person, look_alike, person
 from stages.drawing.picture import draw
-from stages.drawing.scenes import scene
+from stages.drawing.scenes import OCCLUSIONS, scene
 
 EMOTIONS = ("happy", "sad", "angry", "surprise", "neutral")
 LOOK_ALIKE_SHARE = 0.3  # of the pictures of others, where there are look-alikes
 PICTURES_OF_A_STRANGER = 4
 QUALITY = 92  # of the JPEG files
+# A cover hides half of what tells an emotion, but only a part of what tells a person.
+EMOTION_OCCLUSIONS = {"none": 0.88, "hand": 0.035, "mask": 0.025, "sunglasses": 0.03, "hair": 0.03}
 # First number after the seed in each random stream: what is drawn for one purpose never meets the other.
 FACE, EMOTION, PRETRAINING = 1, 2, 3
 WHO, PICTURE, TARGET = 1, 2, 3  # second number: a person's features, a picture, the target
@@ -38,6 +40,7 @@ class Order:
     emotion: str
     size: int
     row: dict[str, str]
+    occlusions: dict[str, float]
 
 
 def collect(settings: params.Sample, seed: int, folder: Path) -> pd.DataFrame:
@@ -69,7 +72,7 @@ def collect_pretraining(
         who, emotion = place % people, emotions[(place + place // people) % len(emotions)]
         row = {"person": f"pretrain_{who:04d}", "emotion": emotion}
         stream = (seed, PRETRAINING, PICTURE, place)
-        orders.append(Order(stream, f"pretrain_{place:05d}.jpg", known[who], emotion, size, row))
+        orders.append(Order(stream, f"pretrain_{place:05d}.jpg", known[who], emotion, size, row, OCCLUSIONS))
     return _drawn(orders, folder, ["file", "person", "emotion", "light", "occlusion"])
 
 
@@ -91,7 +94,7 @@ def _face_orders(settings: params.Sample, seed: int) -> Iterator[Order]:
         stream = (seed, FACE, PICTURE, place)
         emotion = EMOTIONS[int(np.random.default_rng([*stream, 0]).integers(len(EMOTIONS)))]
         row = {"person": name, "face": "target" if other < 0 else "other", "emotion": "", "origin": origin}
-        yield Order(stream, f"face_{place:04d}.jpg", who, emotion, settings.size, row)
+        yield Order(stream, f"face_{place:04d}.jpg", who, emotion, settings.size, row, OCCLUSIONS)
 
 
 def _emotion_orders(settings: params.Sample, seed: int) -> Iterator[Order]:
@@ -99,7 +102,15 @@ def _emotion_orders(settings: params.Sample, seed: int) -> Iterator[Order]:
         who = person(np.random.default_rng([seed, EMOTION, WHO, place]))
         emotion = settings.emotions[place % len(settings.emotions)]
         row = {"person": f"model_{place:04d}", "face": "", "emotion": emotion, "origin": "stranger"}
-        yield Order((seed, EMOTION, PICTURE, place), f"emotion_{place:04d}.jpg", who, emotion, settings.size, row)
+        yield Order(
+            (seed, EMOTION, PICTURE, place),
+            f"emotion_{place:04d}.jpg",
+            who,
+            emotion,
+            settings.size,
+            row,
+            EMOTION_OCCLUSIONS,
+        )
 
 
 def _drawn(orders: list[Order], folder: Path, columns: list[str]) -> pd.DataFrame:
@@ -114,9 +125,9 @@ def _draw_all(orders: list[Order], folder: Path) -> list[dict[str, str]]:
     rows = []
     for order in orders:
         generator = np.random.default_rng(order.stream)
-        strength = float(0.45 + 0.55 * generator.beta(1.6, 1.2)) if order.emotion != "neutral" else 0.0
+        strength = float(0.5 + 0.5 * generator.beta(1.6, 1.2)) if order.emotion != "neutral" else 0.0
         face = expression(order.emotion, strength, generator)
-        around = scene(generator)
+        around = scene(generator, order.occlusions)
         picture = draw(order.who, face, around, order.size)
         Image.fromarray(picture).save(folder / order.file, quality=QUALITY)
         known = {
