@@ -1,7 +1,9 @@
 """Refuse a wrong params.yaml before any work.
 
 In: the whole of params.yaml, and the paths it names.
-Out: data/checked.txt, the same bytes every time, so that a change elsewhere in params.yaml reruns this alone.
+Out: data/checked.txt, the same bytes every time, so that a change elsewhere in params.yaml reruns this alone;
+data/study.json, the names and titles of tasks, variants and seeds in their order, which the stages that
+lay models side by side depend on, rather than on all that a variant holds.
 """
 
 import sys
@@ -9,19 +11,25 @@ from pathlib import Path
 
 from stages import params, paths
 from stages.errors import StudyError, main
-from stages.writing import write_text
+from stages.writing import write_json, write_text
 
 CHECKED = "params.yaml is in order\n"
 OTHER = "other"  # what a binary task calls every label but the positive one
 
 
 def check() -> None:
-    """Write data/checked.txt; StudyError that names every key at fault and what would be right."""
+    """Write both files; StudyError that names every key at fault and what would be right."""
     settings = params.load()
     faults = [*_paths_missing(settings), *_paths_in_outputs(settings), *_tasks(settings)]
     if faults:
         raise StudyError(f"{paths.PARAMS} is wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
     write_text(paths.CHECKED, CHECKED)
+    study = {
+        "tasks": {name: task.model_dump() for name, task in settings.tasks.items()},
+        "variants": {name: variant.title for name, variant in settings.variants.items()},
+        "seeds": settings.seeds,
+    }
+    write_json(paths.STUDY, study)
 
 
 def _paths_missing(settings: params.Params) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 DATA = Path("data")
 CHECKED = DATA / "checked.txt"
+STUDY = DATA / "study.json"
 RAW = DATA / "raw"
 METRICS = Path("metrics")
 PLOTS = Path("plots")
@@ -53,6 +54,16 @@ def task_plots(task: str) -> Path:
     return PLOTS / task
 
 
-def figures(task: str) -> Path:
-    """Folder of a task's pictures; apart from the tables so that the report can depend on all figures."""
+def task_figures(task: str) -> Path:
+    """Folder of the folders that `plot` fills, one for each model."""
     return PLOTS / "figures" / task
+
+
+def model_figures(task: str, variant: str, seed: int) -> Path:
+    """Folder of a model's pictures, with copies of its history.csv and scores.json for `compare`."""
+    return task_figures(task) / f"{variant}_{seed}"
+
+
+def comparison(task: str) -> Path:
+    """The picture of a task's variants side by side."""
+    return PLOTS / "comparison" / f"{task}.png"

@@ -1,58 +1,46 @@
-"""Draw the figures of a task and write the tables that `dvc plots` draws.
+"""Draw the figures of a model.
 
-In: of each model of the task history.csv and scores.json, and its histograms.
-Out: plots/figures/<task>/ with `<variant>_<seed>_{curves,confusion,gradients,parameters}.png` for each
-model and comparison.png; plots/<task>/ with curves.csv, confusion.csv and confusion_zscore.csv, long
-tables with a variant and a seed column. A task without labels gets one picture that says so, and empty tables.
+In: its history.csv, scores.json and histograms, and the study's names (data/study.json).
+Out: plots/figures/<task>/<variant>_<seed>/ with curves.png, confusion.png, gradients.png and parameters.png,
+and copies of history.csv and scores.json: `compare` depends on the folders of a task's models, and the
+folder those files come from also holds timing.json, which changes at every run. A task without labels
+gets the copies alone.
 """
 
 import json
+import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from safetensors import SafetensorError, safe_open
 
-from stages import params, paths, writing
+from stages import paths, writing
 from stages.errors import StudyError, main
 from stages.figures import style
 from stages.figures.confusion import confusion
-from stages.figures.curves import comparison, curves, notice
+from stages.figures.curves import curves
 from stages.figures.distributions import chosen, distributions
-from stages.figures.results import HISTORY_COLUMNS, Result, missing, read_result
+from stages.figures.results import Result, missing, read_json, read_result
 
 
-def plot(task: str) -> None:
-    """Draw all figures of a task; raises StudyError where a model's files are missing."""
-    seeds, tasks, variants = params.read("seeds", "tasks", "variants")
-    if task not in tasks:
-        raise StudyError(f"{task}: no such task; params.yaml has {', '.join(tasks)}")
-    results = [
-        read_result(paths.model_metrics(task, variant, seed), task, variant, settings.title, seed)
-        for variant, settings in variants.items()
-        for seed in seeds
-    ]
-    trained = [result for result in results if result.reason is None]
-    title = tasks[task].title
-    with writing.whole_folder(paths.figures(task)) as folder, style.style():
-        if trained:
-            _save(folder / "comparison.png", comparison(trained, f"{title}: the variants side by side"))
-        else:
-            _save(folder / "comparison.png", notice(results[0].reason or "", title))
-        for result in trained:
-            _draw(result, folder, f"{title}: {result.title}, seed {result.seed}")
-    tables = paths.task_plots(task)
-    writing.write_csv(tables / "curves.csv", _curve_table(trained))
-    writing.write_csv(tables / "confusion.csv", _cells(trained, "confusion_matrix", "count"))
-    writing.write_csv(tables / "confusion_zscore.csv", _cells(trained, "confusion_matrix_zscore", "zscore"))
+def plot(task: str, variant: str, seed_text: str) -> None:
+    """Draw the figures of a model; raises StudyError where one of its files is missing."""
+    seed = int(seed_text)
+    metrics = paths.model_metrics(task, variant, seed)
+    study = read_json(paths.STUDY)
+    result = read_result(metrics, task, variant, study["variants"][variant], seed)
+    with writing.whole_folder(paths.model_figures(task, variant, seed)) as folder, style.style():
+        for name in ("history.csv", "scores.json"):
+            shutil.copyfile(metrics / name, folder / name)
+        if result.reason is None:
+            _draw(result, folder, f"{study['tasks'][task]['title']}: {result.title}, seed {result.seed}")
 
 
 def _draw(result: Result, folder: Path, heading: str) -> None:
-    _save(folder / f"{result.name}_curves.png", curves(result, heading))
-    _save(folder / f"{result.name}_confusion.png", confusion(result, heading))
+    _save(folder / "curves.png", curves(result, heading))
+    _save(folder / "confusion.png", confusion(result, heading))
     path = paths.histograms(result.task, result.variant, result.seed)
     names, arrays = _read_histograms(path)
     places = chosen(names)
@@ -68,14 +56,14 @@ def _draw(result: Result, folder: Path, heading: str) -> None:
             measure,
             f"{heading}\n{words}",
         )
-        _save(folder / f"{result.name}_{kind}s.png", figure)
+        _save(folder / f"{kind}s.png", figure)
 
 
 def _read_histograms(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
     keys = [f"{kind}_{part}" for kind in ("gradient", "parameter") for part in ("counts", "edges")]
     try:
         with safe_open(path, framework="numpy") as opened:
-            names: list[str] = json.loads((opened.metadata() or {})["parameters"])
+            names: list[str] = json.loads((opened.metadata() or {})["about"])["parameters"]
             return names, {key: opened.get_tensor(key).astype(float) for key in keys}
     except FileNotFoundError:
         raise missing(path) from None
@@ -85,22 +73,6 @@ def _read_histograms(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
 
 def _save(path: Path, figure: Figure) -> None:
     path.write_bytes(style.png(figure))
-
-
-def _curve_table(results: Iterable[Result]) -> pd.DataFrame:
-    tables = [result.history[HISTORY_COLUMNS].assign(variant=result.variant, seed=result.seed) for result in results]
-    columns = ["variant", "seed", *HISTORY_COLUMNS]
-    return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
-
-
-def _cells(results: Iterable[Result], key: str, measure: str) -> pd.DataFrame:
-    rows = [
-        (result.variant, result.seed, truth, prediction, result.scores[key][row][column])
-        for result in results
-        for row, truth in enumerate(result.scores["classes"])
-        for column, prediction in enumerate(result.scores["classes"])
-    ]
-    return pd.DataFrame(rows, columns=["variant", "seed", "truth", "prediction", measure])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Write the study: plots/report.md, and plots/report.html from it, one page with all pictures inside.
 
-In: metrics/ (counts, histories, logs, scores, predictions, and timing where there is any), plots/figures/.
+In: metrics/ (counts, histories, logs, scores, predictions, and timing where there is any), the pictures
+in plots/figures/ and plots/comparison/, and the study's names (data/study.json).
 Out: the two files, in the order of the original study. A task without labels has its reason in place of its part.
 """
 
 import sys
+from typing import Any
 
 import pandas as pd
 
@@ -20,11 +22,10 @@ PAGE_LIMIT = 5_000_000  # bytes
 
 def report() -> None:
     """Write both files; raises StudyError where a file of an earlier stage is missing."""
-    seeds, tasks, variants, source, weights = params.read("seeds", "tasks", "variants", "data.source", "weights.source")
-    titles = {name: variant.title for name, variant in variants.items()}
-    parts = [_read_part(task, settings, titles, seeds) for task, settings in tasks.items()]
-    figures = paths.figures("").relative_to(paths.PLOTS).as_posix()
-    study = Study(parts, read_json(paths.DOWNLOAD_REPORT), source, weights, figures)
+    source, weights = params.read("data.source", "weights.source")
+    names = read_json(paths.STUDY)
+    parts = [_read_part(task, about, names["variants"], names["seeds"]) for task, about in names["tasks"].items()]
+    study = Study(parts, read_json(paths.DOWNLOAD_REPORT), source, weights)
     markdown = document(study)
     shown = {name: _read_picture(name) for name in pictures(study)}
     html = page(markdown, within(shown, PAGE_LIMIT - len(page(markdown, {}).encode())))
@@ -32,14 +33,14 @@ def report() -> None:
     writing.write_text(paths.REPORT_HTML, html)
 
 
-def _read_part(task: str, settings: params.Task, titles: dict[str, str], seeds: list[int]) -> Part:
+def _read_part(task: str, about: dict[str, Any], titles: dict[str, str], seeds: list[int]) -> Part:
     folder = paths.task_metrics(task)
     split, preprocess = read_json(folder / "split.json"), read_json(folder / "preprocess.json")
     models = [_read_model(task, variant, title, seed) for variant, title in titles.items() for seed in seeds]
     reason = next((model.result.reason for model in models if model.result.reason is not None), None)
     if reason is not None:
         models = []
-    return Part(task, settings.title, settings.positive, models, reason, split, preprocess)
+    return Part(task, about["title"], about["positive"], models, reason, split, preprocess)
 
 
 def _read_model(task: str, variant: str, title: str, seed: int) -> Model:

@@ -31,7 +31,7 @@ class Result:
 
     @property
     def name(self) -> str:
-        """The first part of the names of the model's pictures."""
+        """The name of the folder of the model's pictures."""
         return f"{self.variant}_{self.seed}"
 
 

@@ -34,7 +34,7 @@ def document(study: Study) -> str:
     blocks += _data(study)
     for number, part in enumerate(study.parts, start=1):
         blocks.append(f"## Part {number}: {plain(part.title)}")
-        blocks += _part(part, study.figures)
+        blocks += _part(part)
     blocks += ["## Beside the original study", beside_original(study), CAUTION]
     blocks[1] = _contents(blocks)
     return "\n\n".join(blocks) + "\n"
@@ -45,11 +45,11 @@ def pictures(study: Study) -> list[str]:
     ranked = []
     for part in study.parts:
         if part.reason is None:
-            ranked.append((0, f"{study.figures}/{part.task}/comparison.png"))
+            ranked.append((0, f"comparison/{part.task}.png"))
         for models in part.variants().values():
             for rank, model in enumerate(models):
-                start = f"{study.figures}/{part.task}/{model.result.name}"
-                ranked += [(rank, f"{start}_{kind}.png") for kind in ("curves", "confusion", "gradients", "parameters")]
+                start = f"figures/{part.task}/{model.result.name}"
+                ranked += [(rank, f"{start}/{kind}.png") for kind in ("curves", "confusion", "gradients", "parameters")]
     return [picture for _, picture in sorted(ranked, key=lambda pair: pair[0])]
 
 
@@ -114,7 +114,7 @@ def _data(study: Study) -> list[str]:
     return blocks
 
 
-def _part(part: Part, figures: str) -> list[str]:
+def _part(part: Part) -> list[str]:
     if part.reason is not None:
         return [f"This part is empty: {plain(part.reason)}."]
     blocks = []
@@ -122,8 +122,8 @@ def _part(part: Part, figures: str) -> list[str]:
         for model in models:
             named = f", seed {model.result.seed}" if len(models) > 1 else ""
             blocks.append(f"### {plain(model.result.title)}{named}")
-            blocks += _model(model, f"{figures}/{part.task}/{model.result.name}")
-    return blocks + _summary(part, figures)
+            blocks += _model(model, f"figures/{part.task}/{model.result.name}")
+    return blocks + _summary(part)
 
 
 def _model(model: Model, start: str) -> list[str]:
@@ -132,10 +132,10 @@ def _model(model: Model, start: str) -> list[str]:
     if model.scores["epoch"]["rule"] == "best":
         blocks.append(OPTIMISTIC)
     blocks += ["#### Settings", _settings(model.scores["settings"])]
-    blocks += ["#### Run history", _history(model), f"![Curves of {title}]({start}_curves.png)"]
-    blocks += ["#### Confusion matrices", f"![Confusion matrices of {title}]({start}_confusion.png)"]
-    blocks += ["#### Gradient distributions", f"![Gradients of {title}]({start}_gradients.png)"]
-    blocks += ["#### Parameter distributions", f"![Parameters of {title}]({start}_parameters.png)"]
+    blocks += ["#### Run history", _history(model), f"![Curves of {title}]({start}/curves.png)"]
+    blocks += ["#### Confusion matrices", f"![Confusion matrices of {title}]({start}/confusion.png)"]
+    blocks += ["#### Gradient distributions", f"![Gradients of {title}]({start}/gradients.png)"]
+    blocks += ["#### Parameter distributions", f"![Parameters of {title}]({start}/parameters.png)"]
     blocks += ["#### Classification report", _classification(model)]
     blocks += ["#### Most confident errors", _confident_errors(model)]
     return [*blocks, "#### Time and memory", _timing(model.timing)]
@@ -244,10 +244,10 @@ def _timing(timing: Mapping[str, Any] | None) -> str:
     return table(["measure", "value"], rows)
 
 
-def _summary(part: Part, figures: str) -> list[str]:
+def _summary(part: Part) -> list[str]:
     blocks = [
         f"### Summary of {plain(part.title)}",
-        f"![The variants side by side]({figures}/{part.task}/comparison.png)",
+        f"![The variants side by side](comparison/{part.task}.png)",
     ]
     blocks.append(_side_by_side(part))
     if part.models[0].scores["epoch"]["rule"] == "best":

@@ -46,10 +46,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Study:
-    """All that the report holds; `figures` is where the pictures lie, seen from the report."""
+    """All that the report holds."""
 
     parts: list[Part]
     download: Mapping[str, Any]
     source: str
     weights: str
-    figures: str

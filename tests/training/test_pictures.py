@@ -59,7 +59,7 @@ def test_rotation_keeps_the_middle_and_light_stays_in_range() -> None:
     turned = augment(picture, torch.tensor([False]), torch.ones(1, 6), NONE.model_copy(update={"rotation": 90}))
     assert turned[0, 0, 4, 4] == pytest.approx(1, abs=1e-5)
     lit = augment(torch.rand(4, 3, 9, 9), torch.zeros(4).bool(), torch.ones(4, 6), STRONG)
-    assert 0 <= lit.min() and lit.max() <= 1
+    assert lit.min() >= 0 and lit.max() <= 1
 
 
 def test_order_is_a_permutation_drawn_from_seed_and_epoch() -> None:
