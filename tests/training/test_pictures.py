@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -70,7 +71,5 @@ def test_order_is_a_permutation_drawn_from_seed_and_epoch() -> None:
 
 
 def test_classes_are_sorted_and_the_positive_one_comes_last() -> None:
-    import pandas as pd
-
     assert class_order(pd.Series(["sad", "happy", "sad"]), None) == ["happy", "sad"]
     assert class_order(pd.Series(["anna", "other"]), "anna") == ["other", "anna"]
