@@ -1,0 +1,136 @@
+"""docs/results.md from measured numbers, none of them written by hand.
+
+After a run, on whatever it left in metrics/ and data/:
+
+    python -m benchmarks.results record NAME --title "Real photos" --command "dvc exp run -S ..."
+
+keeps its scores, and what simple methods reach on the same pictures, in docs/results/NAME.json; then
+
+    python -m benchmarks.results write
+
+makes docs/results.md of all that lies in docs/results/, the tables of `benchmarks.pretraining_worth` included.
+"""
+
+import argparse
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.baselines import baselines
+from stages import paths
+from stages.writing import write_json, write_text
+
+FOLDER, PAGE = Path("docs/results"), Path("docs/results.md")
+NAMES = {"sample": "drawn faces", "photos": "real photos"}
+
+
+def record(name: str, title: str, command: str) -> None:
+    """Keep the scores of the run that metrics/ holds."""
+    study = json.loads(paths.STUDY.read_text(encoding="utf-8"))
+    tasks = []
+    for task, about in study["tasks"].items():
+        models = []
+        for variant, variant_title in study["variants"].items():
+            for seed in study["seeds"]:
+                folder = paths.model_metrics(task, variant, seed)
+                scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+                timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
+                kept = ["accuracy", "accuracy_interval", "macro_f1", "roc_auc", "weights", "pictures"]
+                models.append(
+                    {"title": variant_title, "seed": seed, "seconds": timing["seconds"]}
+                    | {key: scores[key] for key in kept}
+                    | {"train_accuracy": scores["train"]["accuracy"]}
+                )
+        split = json.loads((paths.task_metrics(task) / "split.json").read_text(encoding="utf-8"))
+        tasks.append(
+            {"title": about["title"], "models": models, "baselines": baselines(task), "counts": split["counts"]}
+        )
+    machine = {"processor": platform.processor() or platform.machine(), "torch": version("torch")}
+    write_json(FOLDER / f"{name}.json", {"title": title, "command": command, "machine": machine, "tasks": tasks})
+
+
+def write() -> None:
+    """Make docs/results.md."""
+    blocks = [
+        "# Results",
+        "Made by `python -m benchmarks.results write` from `docs/results/`; accuracies on the validation pictures, "
+        "in percent, with the 95 % interval (Wilson) where there is one.",
+    ]
+    for path in sorted(FOLDER.glob("*.json")):
+        blocks += _run(json.loads(path.read_text(encoding="utf-8")))
+    blocks.append("## What pretraining is worth")
+    blocks.append(
+        "The same training from the study's weights and from random ones (`benchmarks.pretraining_worth`); the gain "
+        "in points is the mean over the seeds, with the smallest and the largest."
+    )
+    for path in sorted(FOLDER.glob("pretraining_*.csv")):
+        blocks += _worth(path)
+    write_text(PAGE, "\n\n".join(blocks) + "\n")
+
+
+def _run(run: dict[str, Any]) -> list[str]:
+    blocks = [f"## {run['title']}", f"```console\n$ {run['command']}\n```"]
+    for task in run["tasks"]:
+        sizes = ", ".join(f"{sum(counts.values())} {split}" for split, counts in task["counts"].items())
+        rows = [
+            [
+                model["title"],
+                _percent(model["train_accuracy"]),
+                f"{_percent(model['accuracy'])} ({_percent(model['accuracy_interval'][0])} to "
+                f"{_percent(model['accuracy_interval'][1])})",
+                f"{model['macro_f1']:.3f}",
+                f"{model['seconds']:.0f}",
+                model["weights"],
+            ]
+            for model in task["models"]
+        ]
+        rows += [[name, "", _percent(reached), "", "", ""] for name, reached in task["baselines"].items()]
+        head = ["model", "train accuracy", "validation accuracy", "macro F1", "seconds", "starts from"]
+        blocks += [f"### {task['title']} ({sizes})", _table(head, rows)]
+    return blocks
+
+
+def _worth(path: Path) -> list[str]:
+    table = pd.read_csv(path)
+    wide = table.pivot(index=["task", "variant", "seed"], columns="weights", values="accuracy").reset_index()
+    wide["gain"] = (wide["pretrained"] - wide["random"]) * 100
+    rows = []
+    for (task, variant), group in wide.groupby(["task", "variant"], sort=False):
+        gain = group["gain"]
+        rows.append(
+            [
+                str(task), str(variant), str(len(group)), _percent(group["pretrained"].mean()),
+                _percent(group["random"].mean()), f"{gain.mean():+.1f} ({gain.min():+.1f} to {gain.max():+.1f})",
+            ]
+        )  # fmt: skip
+    head = ["task", "variant", "seeds", "pretrained", "random weights", "gain"]
+    name = path.stem.removeprefix("pretraining_")
+    return [f"### On {NAMES.get(name, name)}", _table(head, rows)]
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f}"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="action", required=True)
+    keep = commands.add_parser("record")
+    keep.add_argument("name")
+    keep.add_argument("--title", required=True)
+    keep.add_argument("--command", required=True)
+    commands.add_parser("write")
+    arguments = parser.parse_args()
+    if arguments.action == "record":
+        record(arguments.name, arguments.title, arguments.command)
+    else:
+        write()
