@@ -1,6 +1,7 @@
 """Where the features are drawn: face units go in, a picture twice as fine as the result comes out."""
 
 import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,33 +22,37 @@ class View:
 
     def __init__(self, scene: Scene, head_width: float, size: int) -> None:
         self.scene, self.head_width, self.size = scene, head_width, size
-        self._cos, self._sin = np.cos(scene.roll), np.sin(scene.roll)
+        cos, sin = math.cos(scene.roll), math.sin(scene.roll)
+        self._upright = cos, sin
+        self._roll = np.array([[cos, sin], [-sin, cos]]) * scene.scale
+        self._yaw, self._pitch = (
+            (math.cos(scene.yaw), math.sin(scene.yaw)),
+            (math.cos(scene.pitch), math.sin(scene.pitch)),
+        )
         # The face alone is somewhat above the middle when neck and shoulders show.
-        self._middle = np.array([0.5 + scene.shift[0], 0.49 + scene.shift[1]])
+        self._middle = 0.5 + scene.shift[0], 0.49 + scene.shift[1]
 
     def turned(self, points: Points, raised: float = 0.0) -> np.ndarray:
         """Points (N, 2) on the face's surface, `raised` above it, after yaw and pitch (N, 2), face units."""
         x, y = np.asarray(points, dtype=float).T
-        z = DEPTH * np.sqrt(np.clip(1 - (x / (self.head_width * 1.05)) ** 2 - (y / 1.12) ** 2, 0, 1)) + raised
-        scene = self.scene
-        right = x * np.cos(scene.yaw) + z * np.sin(scene.yaw)
-        down = y * np.cos(scene.pitch) + (z * np.cos(scene.yaw) - 0.35) * np.sin(scene.pitch)
-        return np.stack([right, down], axis=1)
+        inside = 1 - (x / (self.head_width * 1.05)) ** 2 - (y / 1.12) ** 2
+        z = DEPTH * np.sqrt(np.maximum(inside, 0)) + raised
+        placed = np.empty((len(x), 2))
+        placed[:, 0] = x * self._yaw[0] + z * self._yaw[1]
+        placed[:, 1] = y * self._pitch[0] + (z * self._yaw[0] - 0.35) * self._pitch[1]
+        return placed
 
     def flat(self, points: Points) -> np.ndarray:
         """Face units (N, 2), already turned, to shares of the picture's side (N, 2): roll, scale, shift."""
-        x, y = np.asarray(points, dtype=float).T
-        rolled = np.stack([x * self._cos - y * self._sin, x * self._sin + y * self._cos], axis=1)
-        return np.asarray(rolled * self.scene.scale + self._middle)
+        return np.asarray(np.asarray(points, dtype=float) @ self._roll + self._middle)
 
     def grid(self) -> tuple[np.ndarray, np.ndarray]:
         """Face units right and down of each pixel of the result, two arrays (size, size)."""
         steps = (np.arange(self.size, dtype=np.float32) + 0.5) / self.size
         x = ((steps - self._middle[0]) / self.scene.scale)[None, :]
         y = ((steps - self._middle[1]) / self.scene.scale)[:, None]
-        cos, sin = np.float32(self._cos), np.float32(self._sin)
-        right, down = x * cos + y * sin, -x * sin + y * cos
-        return right.astype(np.float32), down.astype(np.float32)
+        cos, sin = self._upright
+        return x * cos + y * sin, y * cos - x * sin
 
 
 class Canvas:

@@ -4,6 +4,7 @@ Without it a drawing is no face to a detector: Haar features compare the brightn
 bridge of the nose and cheeks.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -35,9 +36,9 @@ def light(view: View, person: Person, face: Expression, bare: np.ndarray) -> tup
             slope_y[window] += hill * off_y
     right, down = right + slope_x * bare * depth, down + slope_y * bare * depth
     length = np.sqrt(right**2 + down**2 + depth**2)
-    towards = np.array(scene.direction) / np.linalg.norm(scene.direction)
+    towards = [part / math.hypot(*scene.direction) for part in scene.direction]
     # The light turns with the room, not with the head.
-    cos, sin = np.cos(scene.roll), np.sin(scene.roll)
+    cos, sin = math.cos(scene.roll), math.sin(scene.roll)
     light_x, light_y = towards[0] * cos + towards[1] * sin, -towards[0] * sin + towards[1] * cos
     lit = np.clip((right * light_x + down * light_y + depth * towards[2]) / length, 0, 1)
     shadow = np.ones_like(x)
@@ -45,8 +46,8 @@ def light(view: View, person: Person, face: Expression, bare: np.ndarray) -> tup
         for window, _, _, hill in _hills(view, x, y, bump):
             shadow[window] *= 1 - hill * bare[window]
     brightness = (scene.ambient + (1 - scene.ambient) * lit / max(0.75, towards[2])) * shadow
-    gloss = lit**14 * bare * (1 - scene.ambient) * 0.13
-    return brightness.astype(np.float32), gloss.astype(np.float32)
+    gloss = np.square(np.square(np.square(np.square(lit)))) * bare * (1 - scene.ambient) * 0.13
+    return brightness, gloss
 
 
 def _relief(person: Person, face: Expression) -> list[Bump]:

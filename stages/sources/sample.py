@@ -20,7 +20,7 @@ from stages.drawing.picture import draw
 from stages.drawing.scenes import OCCLUSIONS, scene
 
 EMOTIONS = ("happy", "sad", "angry", "surprise", "neutral")
-LOOK_ALIKE_SHARE = 0.3  # of the pictures of others, where there are look-alikes
+LOOK_ALIKE_SHARE = 0.4  # of the pictures of others, where there are look-alikes
 PICTURES_OF_A_STRANGER = 4
 QUALITY = 92  # of the JPEG files
 # A cover hides half of what tells an emotion, but only a part of what tells a person.
