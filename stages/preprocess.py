@@ -31,7 +31,7 @@ def preprocess(task: str) -> None:
         _refuse_unreadable(pictures, rows)
         pictures.insert(4, "found", rows["found"])
         pictures.insert(5, "taken", rows["taken"])
-        left_out = pictures["taken"] == "left_out"
+        left_out = pictures["taken"] == "leave_out"
         _refuse_emptied(task, pictures, left_out)
         write_csv(folder / "index.csv", pictures[~left_out])
     report = _report(task, pictures, left_out)
@@ -41,6 +41,8 @@ def preprocess(task: str) -> None:
 
 def _described(task: str) -> pd.DataFrame:
     """The split's rows, with what the source knows about each picture beside them."""
+    if not paths.split(task).is_file():
+        raise StudyError(f"{paths.split(task)} is not there; is {task!r} a task of params.yaml, and is it split?")
     split = read_csv(paths.split(task))
     known = read_csv(paths.RAW / "index.csv")
     extras = known.drop(columns=[name for name in [*LABELS, task] if name in known])

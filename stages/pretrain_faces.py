@@ -40,8 +40,17 @@ def pretrain_faces() -> None:
 
 def _listed(settings: Pretrain, root: Path) -> pd.DataFrame:
     if not (root / "labels.csv").is_file():
-        raise StudyError(f"weights.pretrain.path: {root / 'labels.csv'} is not there")
-    return labelled_folder.collect(Layout(columns=settings.columns), root, unlabelled=True)
+        raise StudyError(
+            f"weights.pretrain.path: {root / 'labels.csv'} is not there; give a folder with labels.csv and images/, "
+            "or take weights.pretrain.source: sample, which needs none"
+        )
+    # The person is a label here: a picture without an expression still teaches who it is.
+    columns = settings.columns.model_copy(update={"face": settings.columns.person})
+    try:
+        table = labelled_folder.collect(Layout(columns=columns), root)
+    except StudyError as error:
+        raise StudyError(f"weights.pretrain: {error}") from None
+    return table if columns.emotion else table.assign(emotion="")
 
 
 def _write(pictures: pd.DataFrame, root: Path) -> None:
@@ -50,7 +59,7 @@ def _write(pictures: pd.DataFrame, root: Path) -> None:
     with whole_folder(paths.prepared(paths.PRETRAIN_PEOPLE)) as folder:
         rows = pack([root / file for file in table["file"]], settings, max_megapixels, folder / "images.npy")
         table = table.join(rows[["found", "taken"]])
-        kept = table[table["taken"] != "left_out"]
+        kept = table[table["taken"] != "leave_out"]
         if len(table) and kept.empty:
             raise StudyError(f"of {len(table)} pictures in {root} none can be used to pretrain")
         write_csv(folder / "index.csv", kept)

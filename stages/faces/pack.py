@@ -23,33 +23,35 @@ class Row(NamedTuple):
     """What became of one picture."""
 
     found: str  # one | none | several; empty where it could not be read
-    taken: str  # crop | whole | left_out
+    taken: str  # crop | whole | leave_out
     unreadable: str  # why it could not be read, or empty
 
 
-def pack(pictures: Sequence[Path], settings: Preprocess, max_megapixels: float, target: Path) -> pd.DataFrame:
+def pack(
+    pictures: Sequence[Path], settings: Preprocess, max_megapixels: float, target: Path, threads: int = -1
+) -> pd.DataFrame:
     """Write the array file `target` and return a row per picture, in the order given.
 
     The file is an .npy, uint8 (N, size, size, 3) in RGB, of the N pictures that are not left out, in
     their order; it is filled in place, so that the array never stands in memory. The table has the
-    columns of `Row`. The result does not depend on the number of threads. Raises StudyError where the
-    detector cannot be had.
+    columns of `Row`. The result does not depend on the number of `threads` (-1: one per core). Raises
+    StudyError where the detector cannot be had.
     """
     detector_for(settings)  # its faults, before any work
-    threads = cv2.getNumThreads()
+    threads_within = cv2.getNumThreads()
     cv2.setNumThreads(1)  # pictures run side by side; within one, threads would bring the candidates in any order
     try:
         array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(pictures), settings.size, settings.size, 3))
-        work = Parallel(n_jobs=-1, prefer="threads")
+        work = Parallel(n_jobs=threads, prefer="threads")
         chunks = work(
             delayed(_fill)(array[start : start + CHUNK], pictures[start : start + CHUNK], settings, max_megapixels)
             for start in range(0, len(pictures), CHUNK)
         )
     finally:
-        cv2.setNumThreads(threads)
+        cv2.setNumThreads(threads_within)
     table = pd.DataFrame([row for rows in chunks for row in rows], columns=Row._fields)
     array.flush()
-    _compact(array, np.flatnonzero(table["taken"] != "left_out"), target)
+    _compact(array, np.flatnonzero(table["taken"] != "leave_out"), target)
     return table
 
 
@@ -60,7 +62,7 @@ def _fill(array: NDArray[np.uint8], pictures: Sequence[Path], settings: Preproce
         try:
             picture = read(path, max_megapixels)
         except UnreadablePicture as error:
-            rows.append(Row("", "left_out", str(error)))
+            rows.append(Row("", "leave_out", str(error)))
             continue
         faces = detector.find(picture)
         row = Row(("none", "one", "several")[min(len(faces), 2)], _taken(faces, settings), "")

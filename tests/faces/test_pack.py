@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from stages.errors import StudyError
+from stages.faces import crop, pack
+from stages.faces.detect import detector_for
+from stages.faces.reading import read
+from stages.params import Preprocess
+from tests.faces.conftest import SETTINGS
+from tests.photos import paint
+
+LEAVE_OUT = SETTINGS.model_copy(update={"no_face": "leave_out"})
+
+
+@pytest.fixture
+def mixed(drawn: list[Path], tmp_path: Path) -> list[Path]:
+    """Two faces, noise between them, and a file that is no picture."""
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    return [drawn[0], paint(tmp_path / "noise.png", 1), broken, drawn[1]]
+
+
+def test_rows_keep_the_order_given(mixed: list[Path], tmp_path: Path) -> None:
+    target = tmp_path / "images.npy"
+    table = pack.pack(mixed, SETTINGS, 1, target)
+    array = np.load(target, mmap_mode="r")
+    assert array.shape == (3, 48, 48, 3) and array.dtype == np.uint8
+    assert list(table["found"]) == ["one", "none", "", "one"]
+    assert list(table["taken"]) == ["crop", "whole", "leave_out", "crop"]
+    assert [bool(reason) for reason in table["unreadable"]] == [False, False, True, False]
+    assert np.array_equal(array[1], crop.whole(read(mixed[1], 1), 48))
+    picture = read(mixed[3], 1)
+    assert np.array_equal(array[2], crop.face(picture, detector_for(SETTINGS).find(picture)[0], 0.2, 48))
+
+
+def test_left_out_pictures_leave_no_gap(mixed: list[Path], tmp_path: Path) -> None:
+    table = pack.pack(mixed, LEAVE_OUT, 1, tmp_path / "kept.npy")
+    pack.pack([mixed[0], mixed[3]], SETTINGS, 1, tmp_path / "two.npy")
+    assert list(table["taken"]) == ["crop", "leave_out", "leave_out", "crop"]
+    assert (tmp_path / "kept.npy").read_bytes() == (tmp_path / "two.npy").read_bytes()
+    assert not list(tmp_path.glob("*.kept.npy"))
+
+
+@pytest.mark.parametrize(("policy", "taken"), [("largest", "crop"), ("whole", "whole"), ("leave_out", "leave_out")])
+def test_several_faces(policy: str, taken: str, drawn: list[Path], tmp_path: Path) -> None:
+    both = np.hstack([read(drawn[0], 1), read(drawn[1], 1)])
+    file = tmp_path / "both.png"
+    cv2.imwrite(str(file), both)
+    table = pack.pack([file], SETTINGS.model_copy(update={"several_faces": policy}), 1, tmp_path / "images.npy")
+    assert table.loc[0, "found"] == "several"
+    assert table.loc[0, "taken"] == taken
+    assert len(np.load(tmp_path / "images.npy")) == (taken != "leave_out")
+
+
+def test_threads_change_nothing(
+    drawn: list[Path], mixed: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "CHUNK", 2)
+    before = cv2.getNumThreads()
+    for threads in (1, 3):
+        pack.pack(drawn[:6] + mixed, LEAVE_OUT, 1, tmp_path / f"{threads}.npy", threads)
+    assert (tmp_path / "1.npy").read_bytes() == (tmp_path / "3.npy").read_bytes()
+    assert cv2.getNumThreads() == before
+
+
+def test_no_picture_at_all(tmp_path: Path) -> None:
+    table = pack.pack([], SETTINGS, 1, tmp_path / "images.npy")
+    assert np.load(tmp_path / "images.npy", mmap_mode="r").shape == (0, 48, 48, 3)
+    assert list(table.columns) == ["found", "taken", "unreadable"] and table.empty
+
+
+def test_a_missing_detector_is_told_before_any_work(drawn: list[Path], tmp_path: Path) -> None:
+    settings: Preprocess = SETTINGS.model_copy(update={"detector": "yunet"})
+    with pytest.raises(StudyError, match="detector_file"):
+        pack.pack(drawn[:1], settings, 1, tmp_path / "images.npy")
+    assert not (tmp_path / "images.npy").exists()
