@@ -36,7 +36,8 @@ def test_rows_keep_the_order_given(mixed: list[Path], tmp_path: Path) -> None:
     assert np.array_equal(array[2], crop.face(picture, detector_for(SETTINGS).find(picture)[0], 0.2, 48))
 
 
-def test_left_out_pictures_leave_no_gap(mixed: list[Path], tmp_path: Path) -> None:
+def test_left_out_pictures_leave_no_gap(mixed: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack, "CHUNK", 1)
     table = pack.pack(mixed, LEAVE_OUT, 1, tmp_path / "kept.npy")
     pack.pack([mixed[0], mixed[3]], SETTINGS, 1, tmp_path / "two.npy")
     assert list(table["taken"]) == ["crop", "leave_out", "leave_out", "crop"]
