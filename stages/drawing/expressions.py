@@ -28,10 +28,10 @@ class Expression:
 
 FULL = {
     "neutral": Expression(),
-    "happy": Expression(0.01, 0.03, 0.0, -0.12, 0.45, 0.17, 0.28, 0.14, 1.0, 0.05, 1.0),
-    "sad": Expression(0.135, -0.06, 0.03, -0.28, 0.0, -0.135, -0.12, 0.0, 0.0, -0.10, 0.0),
-    "angry": Expression(-0.135, 0.06, 0.06, -0.16, 0.2, -0.045, -0.04, 0.075, 0.9, 0.45, 0.15),
-    "surprise": Expression(0.125, 0.115, 0.0, 0.55, -0.10, 0.0, -0.26, 0.22, 0.25, -0.10, 0.0),
+    "happy": Expression(0.01, 0.03, 0.0, -0.12, 0.55, 0.19, 0.30, 0.17, 1.0, 0.0, 1.0),
+    "sad": Expression(0.15, -0.07, 0.03, -0.30, 0.0, -0.15, -0.12, 0.0, 0.0, -0.10, 0.0),
+    "angry": Expression(-0.15, 0.07, 0.07, -0.16, 0.2, -0.05, 0.04, 0.10, 0.9, 0.40, 0.15),
+    "surprise": Expression(0.135, 0.125, 0.0, 0.60, -0.10, 0.0, -0.28, 0.25, 0.25, -0.10, 0.0),
 }
 
 
@@ -48,10 +48,10 @@ def expression(emotion: str, strength: float, generator: np.random.Generator) ->
     for name, spread in (("inner_brow", 0.007), ("outer_brow", 0.007), ("corners", 0.006), ("lids", 0.05)):
         values[name] += float(generator.normal(0, spread))
     values["teeth"] = full.teeth
-    if emotion in {"happy", "angry"} and generator.random() < 0.45:
+    if emotion in {"happy", "angry"} and generator.random() < 0.35:
         values["opening"] = 0.0
     # A mouth a little open says nothing about the emotion: people also speak.
-    if emotion in {"neutral", "sad"} and generator.random() < 0.35:
+    if emotion in {"neutral", "sad"} and generator.random() < 0.25:
         values["opening"] = float(generator.uniform(0.015, 0.05))
         values["teeth"] = 0.5
     values["opening"] = max(0.0, values["opening"])

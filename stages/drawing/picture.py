@@ -13,7 +13,7 @@ from stages.drawing.scenes import Scene
 def draw(person: Person, face: Expression, scene: Scene, size: int) -> np.ndarray:
     """One picture, uint8 (size, size, 3) in RGB; the same arguments give the same pixels.
 
-    About 10 ms at 128 pixels.
+    About 8 ms at 128 pixels on one core.
     """
     generator = np.random.default_rng(scene.seed)
     view = View(scene, person.head_width, size)

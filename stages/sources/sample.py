@@ -2,6 +2,11 @@
 
 Every picture has its own random stream, named by the seed, what it is drawn for, and its place in the
 table; so the bytes do not depend on how many processes draw.
+
+Measured on the default set (seed 0, whole pictures at 64 px grey, mean of four stratified 80/20 splits):
+PCA(100) with logistic regression 87 % on face (majority 80 %) and 47 % on emotion (chance 20 %); HOG of the
+middle with an SVM, one split, 95 % and 89 %. OpenCV's frontal Haar cascade found 150 of 150 uncovered,
+well-lit faces. The 2,076 pictures take 11 s on two cores.
 """
 
 from collections.abc import Iterator
@@ -20,7 +25,7 @@ from stages.drawing.picture import draw
 from stages.drawing.scenes import OCCLUSIONS, scene
 
 EMOTIONS = ("happy", "sad", "angry", "surprise", "neutral")
-LOOK_ALIKE_SHARE = 0.4  # of the pictures of others, where there are look-alikes
+LOOK_ALIKE_SHARE = 0.45  # of the pictures of others, where there are look-alikes
 PICTURES_OF_A_STRANGER = 4
 QUALITY = 92  # of the JPEG files
 # A cover hides half of what tells an emotion, but only a part of what tells a person.
@@ -125,7 +130,7 @@ def _draw_all(orders: list[Order], folder: Path) -> list[dict[str, str]]:
     rows = []
     for order in orders:
         generator = np.random.default_rng(order.stream)
-        strength = float(0.5 + 0.5 * generator.beta(1.6, 1.2)) if order.emotion != "neutral" else 0.0
+        strength = float(0.6 + 0.4 * generator.beta(1.3, 1.2)) if order.emotion != "neutral" else 0.0
         face = expression(order.emotion, strength, generator)
         around = scene(generator, order.occlusions)
         picture = draw(order.who, face, around, order.size)

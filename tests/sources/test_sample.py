@@ -135,7 +135,7 @@ def test_set_is_hard_for_a_linear_model_and_not_for_gradients(
     pixels = np.stack([np.asarray(one.resize((64, 64)), dtype=np.float32).ravel() / 255 for one in grey])
     linear = []
     for train, validation in StratifiedShuffleSplit(2, test_size=0.2, random_state=0).split(pixels, label):
-        model = make_pipeline(PCA(100, random_state=0), LogisticRegression(max_iter=200))
+        model = make_pipeline(PCA(100, random_state=0), LogisticRegression(max_iter=500))
         linear.append(model.fit(pixels[train], label[train]).score(pixels[validation], label[validation]))
     hog = cv2.HOGDescriptor((64, 64), (16, 16), (8, 8), (8, 8), 9)
     middle = [np.asarray(one.crop((14, 8, 114, 108)).resize((64, 64))) for one in grey]
