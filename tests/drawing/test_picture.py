@@ -83,3 +83,9 @@ def test_noise_and_blur_do_what_they_say(someone: Person, plain: Scene) -> None:
     assert 3 < noise.std() < 5
     blurred = draw(someone, REST, replace(plain, blur=0.01), 96).astype(int)
     assert np.abs(np.diff(blurred, axis=0)).mean() < 0.9 * np.abs(np.diff(sharp, axis=0)).mean()
+
+
+def test_the_face_has_a_relief(someone: Person, plain: Scene) -> None:
+    """The two flanks of the nose, a few pixels apart, are lit differently by light from the side."""
+    grey = draw(someone, REST, replace(plain, direction=(1.7, -0.3, 1.0), ambient=0.2), 96)[50:58].mean(axis=2)
+    assert grey[:, 49:53].mean() > 1.5 * grey[:, 43:47].mean()
