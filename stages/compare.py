@@ -15,13 +15,13 @@ from stages import paths, writing
 from stages.errors import main
 from stages.figures import style
 from stages.figures.curves import comparison, notice
-from stages.figures.results import HISTORY_COLUMNS, Result, read_json, read_result
+from stages.figures.results import HISTORY_COLUMNS, Result, entry, read_json, read_result
 
 
 def compare(task: str) -> None:
     """Draw and write what compares the models of a task; raises StudyError where a model's files are missing."""
     study = read_json(paths.STUDY)
-    title = study["tasks"][task]["title"]
+    title = entry(study, "tasks", task)["title"]
     results = [
         read_result(paths.model_figures(task, variant, seed), task, variant, name, seed)
         for variant, name in study["variants"].items()

@@ -22,7 +22,7 @@ from stages.figures import style
 from stages.figures.confusion import confusion
 from stages.figures.curves import curves
 from stages.figures.distributions import chosen, distributions
-from stages.figures.results import Result, missing, read_json, read_result
+from stages.figures.results import Result, entry, missing, read_json, read_result
 
 
 def plot(task: str, variant: str, seed_text: str) -> None:
@@ -30,12 +30,13 @@ def plot(task: str, variant: str, seed_text: str) -> None:
     seed = int(seed_text)
     metrics = paths.model_metrics(task, variant, seed)
     study = read_json(paths.STUDY)
-    result = read_result(metrics, task, variant, study["variants"][variant], seed)
+    task_title = entry(study, "tasks", task)["title"]
+    result = read_result(metrics, task, variant, entry(study, "variants", variant), seed)
     with writing.whole_folder(paths.model_figures(task, variant, seed)) as folder, style.style():
         for name in ("history.csv", "scores.json"):
             shutil.copyfile(metrics / name, folder / name)
         if result.reason is None:
-            _draw(result, folder, f"{study['tasks'][task]['title']}: {result.title}, seed {result.seed}")
+            _draw(result, folder, f"{task_title}: {result.title}, seed {result.seed}")
 
 
 def _draw(result: Result, folder: Path, heading: str) -> None:

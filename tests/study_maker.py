@@ -1,13 +1,13 @@
-"""A study's metric files and histograms, made from plain numbers after the contract, for tests of plot and report."""
+"""A study's metric files and histograms, made from plain numbers, for tests of plot, compare and report."""
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from safetensors.numpy import save_file
 
 ROOT = Path(__file__).parents[1]
@@ -16,6 +16,7 @@ EMOTION = ["angry", "happy", "neutral", "sad", "surprise"]
 TITLES = {"vgg16": "VGG16", "resnet18_scratch": "ResNet18 from scratch", "resnet18_pretrained": "ResNet18 pretrained"}
 ACCURACY = {"vgg16": 0.93, "resnet18_scratch": 0.90, "resnet18_pretrained": 0.97}
 VGG_NAMES = ["classifier.0.weight", "classifier.0.bias", "classifier.3.weight", "classifier.3.bias"]
+KINDS = ("curves", "confusion", "gradients", "parameters")
 RESNET_NAMES = [
     "conv1.weight",
     "bn1.weight",
@@ -41,14 +42,20 @@ def make_study(
     variants: Iterable[str] = tuple(TITLES),
     histograms: bool = True,
 ) -> None:
-    """params.yaml and metrics/ and data/histograms/ below `root`; the task named by `empty` has no labels."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    values["seeds"] = list(seeds)
-    values["training"]["epoch"] = rule
-    values["variants"] = {name: values["variants"][name] for name in variants}
+    """data/study.json and metrics/ and data/histograms/ below `root`; the task named by `empty` has no labels."""
     root.mkdir(parents=True, exist_ok=True)
-    (root / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    (root / "metrics").mkdir()
+    shutil.copyfile(ROOT / "params.yaml", root / "params.yaml")
+    write(
+        root / "data" / "study.json",
+        {
+            "tasks": {
+                "face": {"title": "Face recognition", "positive": "target"},
+                "emotion": {"title": "Emotion recognition", "positive": None},
+            },
+            "variants": {variant: TITLES[variant] for variant in variants},
+            "seeds": list(seeds),
+        },
+    )
     write(
         root / "metrics" / "download.json",
         {
@@ -86,6 +93,22 @@ def make_study(
                     make_model(root, task, variant, seed, classes, generator, timing, rule)
                     if histograms:
                         make_histograms(root, task, variant, seed, generator)
+
+
+def stand_in_figures(root: Path, picture_size: int = 100) -> None:
+    """What `plot` and `compare` leave for the report, with noise of the given size in bytes in place of pictures."""
+    noise = np.random.default_rng([0, 0]).bytes(picture_size)
+    for scores in (root / "metrics").glob("*/*/*/scores.json"):
+        task, variant, seed = scores.parts[-4:-1]
+        folder = root / "plots" / "figures" / task / f"{variant}_{seed}"
+        folder.mkdir(parents=True)
+        for name in ("history.csv", "scores.json"):
+            shutil.copyfile(scores.with_name(name), folder / name)
+        for kind in KINDS:
+            (folder / f"{kind}.png").write_bytes(noise)
+        comparison = root / "plots" / "comparison" / f"{task}.png"
+        comparison.parent.mkdir(exist_ok=True)
+        comparison.write_bytes(noise)
 
 
 def write(path: Path, values: Any) -> None:
@@ -243,4 +266,4 @@ def make_histograms(root: Path, task: str, variant: str, seed: int, generator: n
     path = root / "data" / "histograms" / task / variant / f"{seed}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {key: np.asarray(values, dtype=np.float32) for key, values in tensors.items()}
-    save_file(arrays, path, metadata={"parameters": json.dumps(names)})
+    save_file(arrays, path, metadata={"about": json.dumps({"parameters": names})})

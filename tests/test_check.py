@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 from stages import params, paths
 from stages.check import check
 from stages.errors import StudyError
-from tests.photos import write_params
+from tests.photos import ROOT, write_params
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def refused(study: Path, changes: dict[str, Any]) -> str:
     with pytest.raises(StudyError) as caught:
         check()
     assert not paths.CHECKED.exists()
+    assert not paths.STUDY.exists()
     return str(caught.value)
 
 
@@ -32,6 +34,33 @@ def test_the_real_parameters_pass_and_the_bytes_stay_the_same(study: Path) -> No
     write_params(study, {"seed": 7, "variants.vgg16.lr": 1e-5})
     check()
     assert paths.CHECKED.read_bytes() == before
+
+
+def test_the_study_holds_names_and_titles_in_their_order(study: Path) -> None:
+    # The real file, whose order is none of the alphabet; `write_params` would sort it.
+    paths.PARAMS.write_bytes((ROOT / "params.yaml").read_bytes())
+    check()
+    names = json.loads(paths.STUDY.read_text(encoding="utf-8"))
+    assert list(names["tasks"].items()) == [
+        ("face", {"title": "Face recognition", "positive": "target"}),
+        ("emotion", {"title": "Emotion recognition", "positive": None}),
+    ]
+    titles = {name: variant.title for name, variant in params.load().variants.items()}
+    assert list(names["variants"].items()) == list(titles.items())
+    assert set(names) == {"tasks", "variants", "seeds"}
+
+
+def test_the_study_changes_with_a_name_and_not_with_a_recipe(study: Path) -> None:
+    write_params(study, {"seeds": [3, 0]})
+    check()
+    before = paths.STUDY.read_bytes()
+    write_params(study, {"seeds": [3, 0], "variants.vgg16.lr": 1e-5, "variants.vgg16.epochs.face": 1})
+    check()
+    assert paths.STUDY.read_bytes() == before
+    assert json.loads(before)["seeds"] == [3, 0]
+    write_params(study, {"seeds": [3, 0], "variants.vgg16.title": "VGG"})
+    check()
+    assert json.loads(paths.STUDY.read_text(encoding="utf-8"))["variants"]["vgg16"] == "VGG"
 
 
 def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.params import Recipe
+
 ROOT = Path(__file__).parents[1]
 # They move values and files about and decide no result; listed, a comment in them would train everything again.
 SHARED = {"stages/params.py", "stages/paths.py", "stages/errors.py", "stages/writing.py"}
@@ -55,8 +57,6 @@ def test_a_stage_declares_the_parameters_it_reads(stage: str) -> None:
     for call in re.findall(r"(?:^|[^_\w])read\(([^()]*)\)", text):
         keys |= {re.sub(r"\{(\w+)\}", r"${item.\1}", key) for key in re.findall(r'f?"([^"]+)"', call)}
     if "read_recipe(" in text:
-        from stages.params import Recipe
-
         keys |= {f"variants.${{item.variant}}.{field}" for field in Recipe.model_fields}
     declared = {key.replace("${key}", "${item.variant}") for key in STAGES[stage].get("params", [])}
     assert keys == declared

@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import chdir
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from stages.errors import StudyError
 from stages.report import PAGE_LIMIT, report
-from tests.study_maker import EMOTION, TITLES, make_study, write
+from tests.study_maker import EMOTION, KINDS, TITLES, make_study, stand_in_figures, write
 
 MARKDOWN, PAGE = Path("plots/report.md"), Path("plots/report.html")
 HOSTILE = ["<b>|x", "[a](http://host/)", "`tick`", "happy", "<script>alert(1)</script>"]
@@ -52,19 +53,28 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
 
     def made(picture_size: int = 100, **changes: Any) -> Path:
         make_study(tmp_path, histograms=False, **changes)
+        stand_in_figures(tmp_path, picture_size)
         monkeypatch.chdir(tmp_path)
-        noise = np.random.default_rng([0, 0]).bytes(picture_size)
-        for task in ("face", "emotion"):
-            figures = Path("plots/figures") / task
-            figures.mkdir(parents=True)
-            (figures / "comparison.png").write_bytes(noise)
-            for variant in TITLES:
-                for seed in changes.get("seeds", (0,)):
-                    for kind in ("curves", "confusion", "gradients", "parameters"):
-                        (figures / f"{variant}_{seed}_{kind}.png").write_bytes(noise)
         return tmp_path
 
     return made
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with its report; not to be changed."""
+    folder = tmp_path_factory.mktemp("study")
+    make_study(folder, histograms=False)
+    stand_in_figures(folder)
+    with chdir(folder):
+        report()
+    return folder
+
+
+@pytest.fixture
+def inside(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test stands in the study that has its report."""
+    monkeypatch.chdir(written)
 
 
 def scores_path(task: str, variant: str) -> Path:
@@ -88,9 +98,8 @@ def about(variant: str, task: str = "face") -> str:
     return section(part, f"#### {TITLES[variant]}: convergence, strengths, weaknesses", "#")
 
 
-def test_both_files_hold_log_tables_and_pictures_of_every_model(study: Callable[..., Path]) -> None:
-    study()
-    report()
+@pytest.mark.usefixtures("inside")
+def test_both_files_hold_log_tables_and_pictures_of_every_model() -> None:
     markdown, page = MARKDOWN.read_text(encoding="utf-8"), Reader(PAGE.read_text(encoding="utf-8"))
     for task, classes in (("face", ["other", "target"]), ("emotion", EMOTION)):
         for variant in TITLES:
@@ -111,16 +120,15 @@ def test_both_files_hold_log_tables_and_pictures_of_every_model(study: Callable[
             last = pd.read_csv(folder / "history.csv").iloc[-1]
             row = [f"{last.epoch:.0f}", f"{last.train_loss:.4f}", f"{100 * last.train_accuracy:.1f} %"]
             assert any(cells[:3] == row for cells in page.rows)
-            for kind in ("curves", "confusion", "gradients", "parameters"):
-                assert markdown.count(f"(figures/{task}/{variant}_0_{kind}.png)") == 1
+            for kind in KINDS:
+                assert markdown.count(f"(figures/{task}/{variant}_0/{kind}.png)") == 1
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(images) == 26
     assert all(str(image["src"]).startswith("data:image/png;base64,") for image in images)
 
 
-def test_the_order_is_that_of_the_original_study(study: Callable[..., Path]) -> None:
-    study()
-    report()
+@pytest.mark.usefixtures("inside")
+def test_the_order_is_that_of_the_original_study() -> None:
     headings = re.findall(r"^##+ (.+)$", MARKDOWN.read_text(encoding="utf-8"), re.MULTILINE)
     expected = ["Overview", "Part 1: Face recognition", "Epoch log", "Run summary", "Run history", "Confusion matrices"]
     expected += ["Gradient distributions", "Parameter distributions", "Classification report", "Time and memory"]
@@ -129,9 +137,8 @@ def test_the_order_is_that_of_the_original_study(study: Callable[..., Path]) -> 
     assert [headings.index(heading) for heading in expected] == sorted(headings.index(heading) for heading in expected)
 
 
-def test_the_page_loads_nothing_and_its_links_lead_somewhere(study: Callable[..., Path]) -> None:
-    study()
-    report()
+@pytest.mark.usefixtures("inside")
+def test_the_page_loads_nothing_and_its_links_lead_somewhere() -> None:
     page = Reader(PAGE.read_text(encoding="utf-8"))
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object", "form"})
     anchors = {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
@@ -140,12 +147,11 @@ def test_the_page_loads_nothing_and_its_links_lead_somewhere(study: Callable[...
     assert set(links) <= anchors
 
 
-def test_the_same_numbers_give_the_same_bytes(study: Callable[..., Path]) -> None:
+def test_the_same_numbers_give_the_same_bytes(written: Path, study: Callable[..., Path]) -> None:
     study()
     report()
-    first = MARKDOWN.read_bytes(), PAGE.read_bytes()
-    report()
-    assert (MARKDOWN.read_bytes(), PAGE.read_bytes()) == first
+    for name in (MARKDOWN, PAGE):
+        assert name.read_bytes() == (written / name).read_bytes()
 
 
 def test_sentences_turn_with_the_scores(study: Callable[..., Path]) -> None:
@@ -280,9 +286,8 @@ def test_the_best_epoch_is_marked_as_optimistic(study: Callable[..., Path]) -> N
     assert len(re.findall(r"\| validation accuracy \| [\d.]+ % \(optimistic\) \|", text)) == 6
 
 
-def test_the_last_epoch_is_not_marked(study: Callable[..., Path]) -> None:
-    study()
-    report()
+@pytest.mark.usefixtures("inside")
+def test_the_last_epoch_is_not_marked() -> None:
     assert "ptimistic" not in MARKDOWN.read_text(encoding="utf-8")
 
 
@@ -307,7 +312,7 @@ def test_a_large_study_keeps_the_page_small_and_the_first_seeds_in_it(study: Cal
     assert 4_000_000 < len(html.encode()) <= PAGE_LIMIT == 5_000_000
     shown = [attributes["alt"] for tag, attributes in Reader(html).tags if tag == "img"]
     assert sum("seed 0" in str(alt) for alt in shown) == 24
-    assert "figures/emotion/resnet18_pretrained_2_parameters.png, left out here" in html
+    assert "figures/emotion/resnet18_pretrained_2/parameters.png, left out here" in html
 
 
 @pytest.mark.parametrize(
@@ -317,7 +322,9 @@ def test_a_large_study_keeps_the_page_small_and_the_first_seeds_in_it(study: Cal
         "metrics/face/split.json",
         "metrics/face/vgg16/0/epochs.log",
         "metrics/face/vgg16/0/predictions.csv",
-        "plots/figures/face/comparison.png",
+        "plots/comparison/face.png",
+        "plots/figures/face/vgg16_0/curves.png",
+        "data/study.json",
     ],
 )
 def test_a_missing_file_is_named(study: Callable[..., Path], path: str) -> None:

@@ -67,6 +67,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
+def entry(study: dict[str, Any], kind: str, name: str) -> Any:
+    """What the study says of a name among its `tasks` or `variants`; raises StudyError with those it has."""
+    if name not in study[kind]:
+        raise StudyError(f"the study has no {name!r} among its {kind}; it has {', '.join(study[kind])}")
+    return study[kind][name]
+
+
 def missing(path: Path) -> StudyError:
     """The error that names a file an earlier stage should have written."""
     return StudyError(f"{path} is not there; `dvc repro` runs the stage that writes it")
