@@ -8,12 +8,14 @@ keeps its scores, and what simple methods reach on the same pictures, in docs/re
 
     python -m benchmarks.results write
 
-makes docs/results.md of all that lies in docs/results/, the tables of `benchmarks.pretraining_worth` included.
+makes docs/results.md of all that lies in docs/results/, the tables of `benchmarks.pretraining_worth` included,
+and puts the table of the default run into README.md.
 """
 
 import argparse
 import json
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,8 @@ from benchmarks.baselines import baselines
 from stages import paths
 from stages.writing import write_json, write_text
 
-FOLDER, PAGE = Path("docs/results"), Path("docs/results.md")
+FOLDER, PAGE, README = Path("docs/results"), Path("docs/results.md"), Path("README.md")
+DEFAULT = "default"
 NAMES = {"sample": "drawn faces", "photos": "real photos"}
 
 
@@ -54,7 +57,7 @@ def record(name: str, title: str, command: str) -> None:
 
 
 def write() -> None:
-    """Make docs/results.md."""
+    """Make docs/results.md and the table in README.md."""
     blocks = [
         "# Results",
         "Made by `python -m benchmarks.results write` from `docs/results/`; accuracies on the validation pictures, "
@@ -70,6 +73,24 @@ def write() -> None:
     for path in sorted(FOLDER.glob("pretraining_*.csv")):
         blocks += _worth(path)
     write_text(PAGE, "\n\n".join(blocks) + "\n")
+    default = json.loads((FOLDER / f"{DEFAULT}.json").read_text(encoding="utf-8"))
+    marked = re.compile(r"(<!-- results: [^\n]*-->\n).*(<!-- /results -->)", re.DOTALL)
+    README.write_text(
+        marked.sub(lambda found: f"{found[1]}\n{_summary(default)}\n\n{found[2]}", README.read_text(encoding="utf-8")),
+        encoding="utf-8",
+    )
+
+
+def _summary(run: dict[str, Any]) -> str:
+    """Validation accuracy of each variant by task."""
+    rows: dict[str, list[str]] = {}
+    for task in run["tasks"]:
+        for model in task["models"]:
+            low, high = model["accuracy_interval"]
+            cell = f"{_percent(model['accuracy'])} % ({_percent(low)} to {_percent(high)})"
+            rows.setdefault(model["title"], []).append(cell)
+    head = ["default run, validation accuracy (95 % interval)", *(task["title"] for task in run["tasks"])]
+    return _table(head, [[title, *cells] for title, cells in rows.items()])
 
 
 def _run(run: dict[str, Any]) -> list[str]:

@@ -150,7 +150,7 @@ class Augmentation(Section):
     light: Annotated[float, Field(ge=0, lt=1)]
 
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed", "auto"]
 
 
 class Pretrain(Section):

@@ -144,15 +144,15 @@ def person(generator: np.random.Generator) -> Person:
     )
 
 
-def look_alike(model: Person, generator: np.random.Generator, changed: int = 7) -> Person:
+def look_alike(model: Person, generator: np.random.Generator, changed: int = 8) -> Person:
     """A person with the hair, skin and most features of `model`.
 
-    `changed` lengths differ, each by 30 to 60 % of its range, and the colours of hair and eyes slightly.
+    `changed` lengths differ, each by 45 to 80 % of its range, and the colours of hair and eyes slightly.
     """
     moved: dict[str, Any] = {}
     for name in generator.choice(TELLING, size=min(changed, len(TELLING)), replace=False).tolist():
         low, high = RANGES[name]
-        step = float(generator.uniform(0.3, 0.6)) * (high - low)
+        step = float(generator.uniform(0.45, 0.8)) * (high - low)
         value = getattr(model, name)
         # Away from the nearer end, so that the step fits into the range.
         moved[name] = float(np.clip(value + (step if value < (low + high) / 2 else -step), low, high))

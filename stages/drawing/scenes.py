@@ -47,9 +47,9 @@ def scene(generator: np.random.Generator, occlusions: dict[str, float] = OCCLUSI
     return Scene(
         yaw=float(np.clip(generator.normal(0, 0.11), -0.3, 0.3)),
         pitch=float(np.clip(generator.normal(0, 0.07), -0.18, 0.18)),
-        roll=float(np.clip(generator.normal(0, 0.06), -0.17, 0.17)),
-        scale=float(generator.uniform(0.335, 0.395)),
-        shift=(float(generator.normal(0, 0.018)), float(generator.normal(0, 0.014))),
+        roll=float(np.clip(generator.normal(0, 0.08), -0.2, 0.2)),
+        scale=float(generator.uniform(0.29, 0.4)),
+        shift=(float(generator.normal(0, 0.035)), float(generator.normal(0, 0.02))),
         light=light,
         direction=(sideways * angle, float(generator.uniform(-0.75, -0.2)), 1.0),
         ambient=float(generator.uniform(0.16, 0.3)) if light == "side" else float(generator.uniform(0.35, 0.6)),

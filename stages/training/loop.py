@@ -37,12 +37,23 @@ class Epoch:
 
 
 def fabric_for(precision: str) -> Fabric:
-    """One device, a GPU where there is one. Raises StudyError for a precision that the device does not have."""
+    """One device, a GPU where there is one; `auto` is bf16-mixed where the device has it, else 32-true.
+
+    Raises StudyError for a precision that the device does not have.
+    """
     torch.use_deterministic_algorithms(True, warn_only=True)
+    if precision == "auto":
+        precision = "bf16-mixed" if _has_bf16() else "32-true"
     try:
         return Fabric(accelerator="auto", devices=1, precision=precision)  # type: ignore[arg-type]
     except ValueError as error:
         raise StudyError(f"precision: {precision!r} does not run on this device ({error}); use 32-true") from None
+
+
+def _has_bf16() -> bool:
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())  # without the instructions bf16 is many times slower
 
 
 def learning_rate(recipe: Recipe, epoch: int, epochs: int) -> float:
