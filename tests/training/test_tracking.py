@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import wandb
 
 from stages.scoring.scores import score
 from stages.training import tracking
@@ -15,6 +17,13 @@ from stages.training import tracking
 VALUES = {"train_loss": 0.5, "train_accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "lr": 0.1, "gradient_norm": 2}
 CLASSES = ["angry", "happy", "sad"]
 TRUTH = np.array([0, 1, 2, 0, 1, 2])
+
+
+@pytest.fixture(autouse=True)
+def forget_the_process_wide_setup() -> Iterator[None]:
+    """W&B keeps the folder and mode of a process's first run; a stage is a process of its own."""
+    yield
+    wandb.teardown()
 
 
 def records(path: Path) -> list[dict[str, Any]]:
