@@ -65,12 +65,14 @@ def write() -> None:
     ]
     for path in sorted(FOLDER.glob("*.json")):
         blocks += _run(json.loads(path.read_text(encoding="utf-8")))
-    blocks.append("## What pretraining is worth")
-    blocks.append(
-        "The same training from the study's weights and from random ones (`benchmarks.pretraining_worth`); the gain "
-        "in points is the mean over the seeds, with the smallest and the largest."
-    )
-    for path in sorted(FOLDER.glob("pretraining_*.csv")):
+    worths = sorted(FOLDER.glob("pretraining_*.csv"))
+    if worths:
+        blocks.append("## What pretraining is worth")
+        blocks.append(
+            "The same training from the study's weights and from random ones (`benchmarks.pretraining_worth`); the gain "
+            "in points is the mean over the seeds, with the smallest and the largest."
+        )
+    for path in worths:
         blocks += _worth(path)
     write_text(PAGE, "\n\n".join(blocks) + "\n")
     default = json.loads((FOLDER / f"{DEFAULT}.json").read_text(encoding="utf-8"))
