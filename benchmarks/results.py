@@ -69,8 +69,8 @@ def write() -> None:
     if worths:
         blocks.append("## What pretraining is worth")
         blocks.append(
-            "The same training from the study's weights and from random ones (`benchmarks.pretraining_worth`); the gain "
-            "in points is the mean over the seeds, with the smallest and the largest."
+            "The same training from the study's weights and from random ones (`benchmarks.pretraining_worth`); the "
+            "gain in points is the mean over the seeds, with the smallest and the largest."
         )
     for path in worths:
         blocks += _worth(path)
