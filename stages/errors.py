@@ -8,6 +8,13 @@ class StudyError(Exception):
     """A fault of input, told in full by its message; `main` prints it and exits with 1."""
 
 
+def seed_of(text: str) -> int:
+    """The seed that a command line names. Raises StudyError for anything but a whole number from 0 on."""
+    if not text.isdecimal():
+        raise StudyError(f"{text!r} is no seed; give a whole number from 0 on, as under `seeds` in params.yaml")
+    return int(text)
+
+
 def main(stage: Callable[..., None], *arguments: object) -> None:
     """Run a stage from the command line; a StudyError becomes one message on standard error."""
     try:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stages import paths
-from stages.errors import main
+from stages.errors import main, seed_of
 from stages.scoring.scores import epochs_to, score
 from stages.training import checkpoints, networks, tracking
 from stages.training.loop import fabric_for, predict
@@ -23,7 +23,7 @@ from stages.writing import write_csv, write_json
 
 def evaluate(task: str, variant: str, seed_text: str) -> None:
     """Write the scores and predictions of one model; valid and empty with the reason where it has no pictures."""
-    seed = int(seed_text)
+    seed = seed_of(seed_text)
     metrics = paths.model_metrics(task, variant, seed)
     state, about = checkpoints.load(paths.checkpoint(task, variant, seed))
     if "reason" in about:

@@ -162,6 +162,7 @@ class Pretrain(Section):
     batch_size: Annotated[int, Field(ge=2)]
     lr: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     weight_decay: Annotated[float, Field(ge=0)]
+    person_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     augmentation: Augmentation
     precision: Precision
 

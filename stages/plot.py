@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from safetensors import SafetensorError, safe_open
 
 from stages import paths, writing
-from stages.errors import StudyError, main
+from stages.errors import StudyError, main, seed_of
 from stages.figures import style
 from stages.figures.confusion import confusion
 from stages.figures.curves import curves
@@ -27,7 +27,7 @@ from stages.figures.results import Result, entry, missing, read_json, read_resul
 
 def plot(task: str, variant: str, seed_text: str) -> None:
     """Draw the figures of a model; raises StudyError where one of its files is missing."""
-    seed = int(seed_text)
+    seed = seed_of(seed_text)
     metrics = paths.model_metrics(task, variant, seed)
     study = read_json(paths.STUDY)
     task_title = entry(study, "tasks", task)["title"]

@@ -19,7 +19,7 @@ from lightning.fabric import Fabric
 from rich.progress import Progress
 
 from stages import paths
-from stages.errors import main
+from stages.errors import main, seed_of
 from stages.params import Recipe, read, read_recipe
 from stages.training import checkpoints, networks, tracking
 from stages.training.histograms import Recorder
@@ -33,7 +33,7 @@ COLUMNS = list(Epoch.__dataclass_fields__)
 
 def train(task: str, variant: str, seed_text: str) -> None:
     """Train and write everything, or raise StudyError and write no checkpoint."""
-    seed = int(seed_text)
+    seed = seed_of(seed_text)
     training, positive, epochs = read("training", f"tasks.{task}.positive", f"variants.{variant}.epochs.{task}")
     recipe = read_recipe(variant)
     checkpoint = paths.checkpoint(task, variant, seed)
@@ -51,6 +51,7 @@ def train(task: str, variant: str, seed_text: str) -> None:
     fabric = fabric_for(recipe.precision)
     classes = class_order(packed.index["label"], positive)
     state, start = checkpoints.load(paths.start(variant))
+    began = time.perf_counter()  # before the pass through frozen layers, which is a part of the training
     network, learner, train_part, validation = prepare(fabric, packed, classes, recipe, state, seed)
     recorder = Recorder(network, training.histogram_bins)
     about = {
@@ -66,7 +67,6 @@ def train(task: str, variant: str, seed_text: str) -> None:
     lines: list[str] = []
     best: dict[str, Any] = {}
     steps = len(batch_rows(torch.arange(len(train_part.labels)), recipe.batch_size))
-    began = time.perf_counter()
     with Progress(transient=True) as progress:
         bar = progress.add_task(f"{recipe.title} {task}", total=steps * epochs)
         advance = lambda: progress.advance(bar)  # noqa: E731

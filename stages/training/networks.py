@@ -21,7 +21,7 @@ def build(arch: str, head: str, classes: int, seed: int) -> nn.Module:
     """A torchvision network with random weights from the seed and `classes` outputs.
 
     `original` keeps torchvision's head and replaces its last layer; `pooled` replaces the head by a
-    global average and a small classifier. Raises StudyError for an unknown architecture.
+    global average and a small classifier on normalised features. Raises StudyError for an unknown architecture.
     """
     if arch not in architectures():
         raise StudyError(f"{arch!r} is no classifier of torchvision; known: {', '.join(architectures())}")
@@ -30,10 +30,7 @@ def build(arch: str, head: str, classes: int, seed: int) -> nn.Module:
         network: nn.Module = models.get_model(arch, weights=None)
         if head == "pooled":
             name, features = pool(network)
-            classifier = nn.Sequential(
-                nn.Linear(features, HEAD_WIDTH), nn.ReLU(), nn.Dropout(HEAD_DROPOUT), nn.Linear(HEAD_WIDTH, classes)
-            )
-            setattr(network, name, classifier)
+            setattr(network, name, _small_classifier(features, classes))
         else:
             last = last_linear(network)
             parent = network.get_submodule(last.rpartition(".")[0])
@@ -41,6 +38,18 @@ def build(arch: str, head: str, classes: int, seed: int) -> nn.Module:
             assert isinstance(layer, nn.Linear)
             setattr(parent, last.rpartition(".")[2], nn.Linear(layer.in_features, classes))
     return network.to(memory_format=torch.channels_last)
+
+
+def _small_classifier(features: int, classes: int) -> nn.Module:
+    # Frozen features come in whatever scale their trunk gives them; unnormalised, a head hardly learns from small ones.
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.BatchNorm1d(features),
+        nn.Linear(features, HEAD_WIDTH),
+        nn.ReLU(),
+        nn.Dropout(HEAD_DROPOUT),
+        nn.Linear(HEAD_WIDTH, classes),
+    )
 
 
 def last_linear(network: nn.Module) -> str:

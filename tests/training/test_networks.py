@@ -19,6 +19,16 @@ def test_pooled_vgg16_is_small() -> None:
     assert networks.count(networks.build("vgg16", "pooled", 2, 0))["total"] < 15_000_000
 
 
+def test_the_pooled_head_learns_from_features_of_any_scale() -> None:
+    head = networks.build("vgg16", "pooled", 2, 0).get_submodule("classifier")
+    features = torch.rand(8, 512)
+    logits = []
+    for scale in (1, 1000):
+        torch.manual_seed(0)  # dropout
+        logits.append(head(features * scale))
+    torch.testing.assert_close(*logits, rtol=1e-3, atol=1e-3)
+
+
 def test_load_takes_everything_but_the_head() -> None:
     source, target = networks.build("resnet18", "original", 9, 1), networks.build("resnet18", "original", 2, 2)
     head = target.state_dict()["fc.weight"].clone()

@@ -14,7 +14,7 @@ from stages.params import Architecture, Pretrain, Round, read
 from stages.training import imagenet, networks
 from stages.training.loop import fabric_for
 from stages.training.pictures import Packed
-from stages.training.pretraining import UNKNOWN, Labels, fold, pretrain
+from stages.training.pretraining import UNKNOWN, Labels, fold, joint_loss, pretrain
 
 
 def people(count: int = 4, each: int = 6) -> Packed:
@@ -60,6 +60,16 @@ def test_people_with_one_picture_and_empty_cells_are_not_told_apart() -> None:
     labels = Labels.of(index)
     assert labels.person.tolist() == [0, 0, UNKNOWN, UNKNOWN]
     assert labels.emotion.tolist() == [0, UNKNOWN, 0, UNKNOWN]
+
+
+def test_telling_many_people_apart_does_not_drown_the_expression() -> None:
+    person, emotion = torch.zeros(2, 800, requires_grad=True), torch.zeros(2, 2, requires_grad=True)
+    labels = Labels(torch.tensor([0, 799, UNKNOWN]), torch.tensor([0, 1, UNKNOWN]))
+    loss = joint_loss((person, emotion), labels, torch.tensor([0, 1]))
+    by_person, by_emotion = torch.autograd.grad(loss, (person, emotion))
+    assert loss.item() == pytest.approx(2)
+    assert by_person.norm() < by_emotion.norm()
+    assert joint_loss((person, emotion), labels, torch.tensor([2, 2])).item() == 0
 
 
 def test_nothing_to_tell_apart_is_refused() -> None:
