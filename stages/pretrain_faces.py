@@ -14,7 +14,7 @@ import pandas as pd
 from stages import params, paths
 from stages.errors import StudyError, main
 from stages.faces.pack import pack
-from stages.params import Layout, Pretrain
+from stages.params import Columns, Layout
 from stages.sources import folder as labelled_folder
 from stages.sources import sample
 from stages.writing import whole_folder, write_csv
@@ -24,28 +24,29 @@ COLUMNS = ["file", "person", "emotion"]
 
 def pretrain_faces() -> None:
     """Write data/prepared/pretrain/; StudyError where the folder cannot be read or holds nothing to learn."""
-    source, settings = params.read("weights.source", "weights.pretrain")
+    source, faces = params.read("weights.source", "weights.pretrain.source")
     if source != "pretrain":
         _write(pd.DataFrame(columns=COLUMNS), Path())
         print(f"weights.source is {source}: nothing to pretrain on is needed")
-    elif settings.source == "folder":
-        root = Path(settings.path)
-        _write(_listed(settings, root), root)
+    elif faces == "folder":
+        path, columns = params.read("weights.pretrain.path", "weights.pretrain.columns")
+        _write(_listed(columns, Path(path)), Path(path))
     else:
         seed, size, emotions = params.read("seed", "data.sample.size", "data.sample.emotions")
+        people, pictures = params.read("weights.pretrain.people", "weights.pretrain.pictures")
         with TemporaryDirectory() as temporary:
             root = Path(temporary)
-            _write(sample.collect_pretraining(settings.people, settings.pictures, emotions, size, seed, root), root)
+            _write(sample.collect_pretraining(people, pictures, emotions, size, seed, root), root)
 
 
-def _listed(settings: Pretrain, root: Path) -> pd.DataFrame:
+def _listed(columns: Columns, root: Path) -> pd.DataFrame:
     if not (root / "labels.csv").is_file():
         raise StudyError(
             f"weights.pretrain.path: {root / 'labels.csv'} is not there; give a folder with labels.csv and images/, "
             "or take weights.pretrain.source: sample, which needs none"
         )
     # The person is a label here: a picture without an expression still teaches who it is.
-    columns = settings.columns.model_copy(update={"face": settings.columns.person})
+    columns = columns.model_copy(update={"face": columns.person})
     try:
         table = labelled_folder.collect(Layout(columns=columns), root)
     except StudyError as error:
