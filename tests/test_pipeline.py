@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,17 @@ def test_experiments_run_and_show(study: Path) -> None:
     run(study, "dvc", "exp", "run", "-q", "-n", "slower", "-S", "variants.vgg16.lr=0.0001")
     told = run(study, "dvc", "exp", "show", "--csv")
     assert "slower" in told
+
+
+def test_a_queued_experiment_runs(study: Path) -> None:
+    run(study, "git", "checkout", "-q", ".")
+    run(study, "dvc", "exp", "run", "--queue", "-n", "queued", "-S", "variants.vgg16.lr=0.0002")
+    run(study, "dvc", "queue", "start", "-j", "1")
+    deadline = time.monotonic() + 240
+    while "Success" not in (told := run(study, "dvc", "queue", "status")):
+        assert "Failed" not in told and time.monotonic() < deadline, told + run(study, "dvc", "queue", "logs", "queued")
+        time.sleep(1)
+    assert "queued" in run(study, "dvc", "exp", "show", "--csv")
 
 
 def test_a_wrong_key_is_refused_before_any_work(study: Path) -> None:
