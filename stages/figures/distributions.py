@@ -16,9 +16,10 @@ Array = npt.NDArray[np.float64]
 QUANTILES = np.array([0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0])
 BANDS = ((0, 6, "#dce9f3", "all values"), (1, 5, "#9ecae1", "5 to 95 %"), (2, 4, COLOURS[0], "25 to 75 %"))
 NORMALISATION = re.compile(r"(^|\.)(bn|norm)\d*\.|downsample\.1\.")
-# Widest value over bin width: 32 for 64 bins around 0. Above, scales differ so much between epochs that a linear
-# axis would show the small ones as a flat line; below, a logarithm would only enlarge what one bin holds.
-SYMLOG_FROM = 100.0
+# Spread of all values over bin width: 64 for 64 bins that stay as they are. Above, scales differ so much between
+# epochs that a linear axis would show the small ones as a flat line; below, a logarithm would only enlarge what one
+# bin holds. The spread, not the reach: scales of a normalisation lie close together, far from 0.
+SYMLOG_FROM = 200.0
 
 
 def chosen(names: Sequence[str], count: int = 4) -> list[int]:
@@ -85,8 +86,9 @@ def _panel(axis: Axes, values: Array, bin_width: float, first_epoch: int) -> Non
     axis.hlines(values[:, 3], epochs - 0.46, epochs + 0.46, color="black", linewidth=1.2, label="median")
     axis.tick_params(labelsize=7.5)
     axis.yaxis.set_major_formatter("{x:.3g}")
-    reach = float(np.nanmax(np.abs(values), initial=0))
-    if bin_width > 0 and reach / bin_width > SYMLOG_FROM:
+    spread = float(np.nanmax(values, initial=-np.inf) - np.nanmin(values, initial=np.inf))
+    if bin_width > 0 and spread / bin_width > SYMLOG_FROM:
+        reach = float(np.nanmax(np.abs(values)))
         lowest, highest = math.ceil(math.log10(bin_width)), math.floor(math.log10(reach))
         axis.set_yscale("symlog", linthresh=10.0**lowest)
         powers = [10.0**power for power in range(lowest, highest + 1, 1 + (highest - lowest) // 3)]

@@ -26,6 +26,18 @@ def test_a_short_list_is_shown_whole() -> None:
     assert sorted(chosen(VGG_NAMES)) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("centre", "scales", "axis"),
+    [(1.0, (0.01, 0.02), "linear"), (0.0, (1.0, 1.5), "linear"), (0.0, (1.0, 1e-3, 1e-3), "symlog")],
+)
+def test_a_logarithm_is_for_scales_that_change_not_for_values_far_from_0(
+    centre: float, scales: tuple[float, ...], axis: str
+) -> None:
+    edges = np.stack([[np.linspace(centre - scale, centre + scale, 65)] for scale in scales])
+    figure = distributions(np.ones((len(scales), 1, 64)), edges, ["bn1.weight"], 0, "value", "heading")
+    assert figure.axes[0].get_yscale() == axis
+
+
 @pytest.mark.parametrize("edges", [np.zeros((1, 1, 3)), np.full((1, 1, 3), 1e-9) * [-1, 0, 1], np.ones((1, 1, 3))])
 def test_one_epoch_of_dead_or_tiny_values_is_drawn(edges: np.ndarray) -> None:
     figure = distributions(np.array([[[3.0, 4.0]]]), edges, ["fc.bias"], 1, "gradient", "heading")
