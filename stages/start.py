@@ -22,8 +22,8 @@ def start(variant: str) -> None:
     if weights == "random":
         checkpoints.save(target, {}, {"origin": "random weights"})
         return
-    tensors, about = checkpoints.load(source)
-    if not tensors:
+    names, about = checkpoints.describe(source)
+    if not names:
         raise StudyError(
             f"variants.{variant}.weights is `pretrained`, but {source} holds no weights ({about['origin']}); "
             f"give weights.architectures.{arch}.rounds at least one round, or set weights: random"

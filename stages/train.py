@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from rich.progress import Progress
 
 from stages import paths

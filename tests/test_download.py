@@ -207,12 +207,6 @@ def test_a_command_line_shows_one_message_and_no_traceback(study: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_nothing_heavy_is_imported() -> None:
-    heavy = "{'torch', 'cv2', 'gdown', 'dvc', 'sklearn', 'matplotlib'}"
-    code = f"import sys, stages.download, stages.split, stages.check; assert not {heavy} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-
-
 @pytest.mark.skipif(not REAL_PHOTOS.is_dir(), reason="the real photos are not beside the repository")
 def test_real_photos_come_in_whole(study: Path) -> None:
     columns = {"file": "file", "person": "person", "face": "face_task", "emotion": "emotion_task"}

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from contextlib import chdir
 from pathlib import Path
 
@@ -112,10 +110,3 @@ def test_an_unknown_task_or_variant_is_refused(small: Path) -> None:
         plot("voice", "vgg16", "1")
     with pytest.raises(StudyError, match=r"vgg19.*vgg16"):
         plot("face", "vgg19", "1")
-
-
-def test_the_stages_start_without_the_heavy_libraries() -> None:
-    stages = "stages.plot, stages.compare, stages.report"
-    code = f"import {stages}, sys; print({{'torch', 'cv2', 'sklearn'}} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"

@@ -1,30 +1,57 @@
 """Weights and checkpoints as safetensors files: no pickle, the same bytes for the same content."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file as save_header
 
 from stages.errors import StudyError
 from stages.writing import whole_file
 
+# torch takes two seconds to import, and `start` needs no more than names and metadata.
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def save(target: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+
+def save(target: Path, tensors: "dict[str, Tensor]", about: dict[str, Any]) -> None:
     """Write tensors and what is to be known about them (JSON values) as one file, whole or not at all."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # One entry: the format's writer does not keep the order of several.
+    metadata = {"about": json.dumps(about, sort_keys=True, ensure_ascii=False)}
     with whole_file(target) as temporary:
-        save_file(plain, temporary, metadata={"about": json.dumps(about, sort_keys=True, ensure_ascii=False)})
+        if not tensors:
+            save_header({}, temporary, metadata)
+            return
+        from safetensors.torch import save_file  # noqa: PLC0415
+
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(plain, temporary, metadata)
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """Tensors and what is known about them. Raises StudyError for a file that is no safetensors file."""
+    with _opened(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, _about(file)  # noqa: SIM118 (no mapping)
+
+
+def describe(path: Path) -> tuple[list[str], dict[str, Any]]:
+    """Names of the tensors and what is known about them, without the tensors. Raises StudyError as `load` does."""
+    with _opened(path, "np") as file:
+        return list(file.keys()), _about(file)
+
+
+@contextmanager
+def _opened(path: Path, framework: str) -> Iterator[Any]:
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            return tensors, json.loads((file.metadata() or {}).get("about", "{}"))
+        with safe_open(path, framework=framework) as file:
+            yield file
     except (SafetensorError, OSError) as error:
         raise StudyError(f"{path} is not readable as a safetensors file: {error}") from None
+
+
+def _about(file: Any) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads((file.metadata() or {}).get("about", "{}"))
+    return about

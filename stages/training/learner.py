@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from stages.params import Recipe
