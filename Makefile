@@ -8,7 +8,7 @@ repro: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 test: .venv/installed-dev
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(PYTEST_ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -32,19 +32,20 @@ def evaluate(task: str, variant: str, seed_text: str) -> None:
         return
     recipe, classes = about["recipe"], about["classes"]
     fabric = fabric_for(recipe["precision"])
-    network = networks.build(recipe["arch"], recipe["head"], len(classes), seed)
+    network = networks.build(recipe["arch"], recipe["head"], len(classes), seed, recipe["layout"])
     network.load_state_dict(state)
-    model = fabric.setup_module(network)
+    network.to(fabric.device)
     packed = Packed.read(paths.prepared(task))
     history = pd.read_csv(metrics / "history.csv")
 
     parts: dict[str, Any] = {}
     tables = []
     for split in ("train", "validation", "test"):
-        images, labels, files = packed.part(split, classes)
+        rows, labels, files = packed.part(split, classes)
         if not files:
             continue
-        logits = predict(model, Pictures(images, labels, fabric.device))
+        pictures = Pictures(packed.images, labels, fabric.device, rows=rows, layout=recipe["layout"])
+        logits = predict(fabric, network, pictures)
         probabilities = logits.double().softmax(dim=1).cpu().numpy()
         parts[split] = score(labels.numpy(), probabilities, classes, about["positive"])
         if split != "train":

@@ -190,6 +190,7 @@ class Weights(Section):
 
 
 class Training(Section):
+    launcher: Annotated[str, Field(min_length=1)]
     epoch: Literal["last", "best"]
     histogram_bins: Annotated[int, Field(ge=2, le=512)]
 
@@ -209,6 +210,8 @@ class Recipe(Section):
     class_weights: Literal["none", "balanced"]
     augmentation: Augmentation
     precision: Precision
+    layout: Literal["channels_last", "contiguous"]
+    compile: bool
 
 
 class Variant(Recipe):

@@ -10,6 +10,7 @@ import json
 import resource
 import sys
 import time
+from collections import deque
 from dataclasses import asdict
 from typing import Any
 
@@ -36,16 +37,10 @@ def train(task: str, variant: str, seed_text: str) -> None:
     seed = seed_of(seed_text)
     training, positive, epochs = read("training", f"tasks.{task}.positive", f"variants.{variant}.epochs.{task}")
     recipe = read_recipe(variant)
-    checkpoint = paths.checkpoint(task, variant, seed)
     metrics = paths.model_metrics(task, variant, seed)
     packed = Packed.read(paths.prepared(task))
     if packed.index.empty:
-        reason = f"no picture has a label for the task {task}"
-        print(reason)
-        checkpoints.save(checkpoint, {}, {"reason": reason})
-        checkpoints.save(paths.histograms(task, variant, seed), {}, {"reason": reason})
-        write_csv(metrics / "history.csv", pd.DataFrame(columns=COLUMNS))
-        write_text(metrics / "epochs.log", "")
+        _write_empty(task, variant, seed)
         return
 
     fabric = fabric_for(recipe.precision)
@@ -53,24 +48,28 @@ def train(task: str, variant: str, seed_text: str) -> None:
     state, start = checkpoints.load(paths.start(variant))
     began = time.perf_counter()  # before the pass through frozen layers, which is a part of the training
     network, learner, train_part, validation = prepare(fabric, packed, classes, recipe, state, seed)
-    recorder = Recorder(network, training.histogram_bins)
-    about = {
-        "task": task, "variant": variant, "seed": seed, "classes": classes, "positive": positive,
-        "weights": start["origin"], "recipe": recipe.model_dump(), "epochs": epochs, "rule": training.epoch,
-        "size": packed.size, "mean": MEAN, "std": STD, "parameters": networks.count(network),
-    }  # fmt: skip
-    fingerprints = [_sha256(paths.prepared(task) / "images.npy"), _sha256(paths.start(variant))]
-    about["run_id"] = tracking.run_id(task, variant, seed, json.dumps(about, sort_keys=True), fingerprints)
-    run = tracking.Run(about["run_id"], task, variant, about)
-
-    history: list[Epoch] = []
-    lines: list[str] = []
-    best: dict[str, Any] = {}
     steps = len(batch_rows(torch.arange(len(train_part.labels)), recipe.batch_size))
-    with Progress(transient=True) as progress:
+    with Progress(transient=True, disable=not fabric.is_global_zero) as progress:
         bar = progress.add_task(f"{recipe.title} {task}", total=steps * epochs)
         advance = lambda: progress.advance(bar)  # noqa: E731
-        for epoch in fit(fabric, learner, train_part, validation, recipe, epochs, len(classes), seed, advance):
+        fitting = fit(fabric, learner, train_part, validation, recipe, epochs, len(classes), seed, advance)
+        if not fabric.is_global_zero:  # of several processes the first alone tells and writes
+            deque(fitting, maxlen=0)
+            return
+        about = {
+            "task": task, "variant": variant, "seed": seed, "classes": classes, "positive": positive,
+            "weights": start["origin"], "recipe": recipe.model_dump(), "epochs": epochs, "rule": training.epoch,
+            "size": packed.size, "mean": MEAN, "std": STD, "parameters": networks.count(network),
+        }  # fmt: skip
+        fingerprints = [_sha256(paths.prepared(task) / "images.npy"), _sha256(paths.start(variant))]
+        about["run_id"] = tracking.run_id(task, variant, seed, json.dumps(about, sort_keys=True), fingerprints)
+        run = tracking.Run(about["run_id"], task, variant, about)
+
+        recorder = Recorder(network, training.histogram_bins)
+        history: list[Epoch] = []
+        lines: list[str] = []
+        best: dict[str, Any] = {}
+        for epoch in fitting:
             history.append(epoch)
             lines.append(_line(recipe, task, epoch, epochs))
             progress.console.print(lines[-1], soft_wrap=True, highlight=False, markup=False)
@@ -83,12 +82,23 @@ def train(task: str, variant: str, seed_text: str) -> None:
     run.close()
 
     about["kept"] = best["epoch"]
-    checkpoints.save(checkpoint, best["state"], about)
+    checkpoints.save(paths.checkpoint(task, variant, seed), best["state"], about)
     parameters = {"parameters": list(recorder.learning)}
     checkpoints.save(paths.histograms(task, variant, seed), recorder.tensors(), parameters)
     write_csv(metrics / "history.csv", pd.DataFrame([asdict(epoch) for epoch in history]))
     write_text(metrics / "epochs.log", "\n".join(lines) + "\n")
     write_json(metrics / "timing.json", _timing(fabric, seconds, epochs * len(train_part.labels)))
+
+
+def _write_empty(task: str, variant: str, seed: int) -> None:
+    """The outputs of a training that has no pictures, each with the reason."""
+    reason = f"no picture has a label for the task {task}"
+    print(reason)
+    metrics = paths.model_metrics(task, variant, seed)
+    for target in (paths.checkpoint(task, variant, seed), paths.histograms(task, variant, seed)):
+        checkpoints.save(target, {}, {"reason": reason})
+    write_csv(metrics / "history.csv", pd.DataFrame(columns=COLUMNS))
+    write_text(metrics / "epochs.log", "")
 
 
 def _line(recipe: Recipe, task: str, epoch: Epoch, epochs: int) -> str:
@@ -114,6 +124,7 @@ def _timing(fabric: Fabric, seconds: float, pictures: int) -> dict[str, Any]:
         "peak_memory_mb": round(peak / 1e6, 1),
         "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "threads": torch.get_num_threads(),
+        "processes": fabric.world_size,
     }
 
 

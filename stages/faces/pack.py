@@ -1,16 +1,20 @@
 """All pictures of a set in one array file, found, cut and resized on every core."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
+from rich.progress import track
 
+from stages.errors import StudyError
 from stages.faces import crop
 from stages.faces.detect import Face, detector_for
 from stages.faces.reading import UnreadablePicture, read
@@ -28,35 +32,74 @@ class Row(NamedTuple):
 
 
 def pack(
-    pictures: Sequence[Path], settings: Preprocess, max_megapixels: float, target: Path, threads: int = -1
+    pictures: Sequence[Path], settings: Preprocess, max_megapixels: float, target: Path, workers: int = -1
 ) -> pd.DataFrame:
     """Write the array file `target` and return a row per picture, in the order given.
 
     The file is an .npy, uint8 (N, size, size, 3) in RGB, of the N pictures that are not left out, in
-    their order; it is filled in place, so that the array never stands in memory. The table has the
-    columns of `Row`. The result does not depend on the number of `threads` (-1: one per core). Raises
-    StudyError where the detector cannot be had.
+    their order; it is filled chunk by chunk, so that the array never stands in memory. The table has the
+    columns of `Row`. The result depends neither on the number of `workers` (-1: one per core) nor on
+    where they run (`JOBLIB_BACKEND`, see `workers_of`). Raises StudyError where the detector or the
+    workers cannot be had.
     """
     detector_for(settings)  # its faults, before any work
     threads_within = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # pictures run side by side; within one, threads would bring the candidates in any order
+    shape = (len(pictures), settings.size, settings.size, 3)
+    array = open_memmap(target, mode="w+", dtype=np.uint8, shape=shape)
+    table: list[Row] = []
     try:
-        array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(pictures), settings.size, settings.size, 3))
-        work = Parallel(n_jobs=threads, prefer="threads")
-        chunks = work(
-            delayed(_fill)(array[start : start + CHUNK], pictures[start : start + CHUNK], settings, max_megapixels)
-            for start in range(0, len(pictures), CHUNK)
-        )
+        with workers_of(os.environ.get("JOBLIB_BACKEND", "threading"), workers) as parallel:
+            starts = range(0, len(pictures), CHUNK)
+            chunks = (pictures[start : start + CHUNK] for start in starts)
+            absolute = ([path.absolute() for path in chunk] for chunk in chunks)  # workers may run in another folder
+            done = parallel(delayed(_faces)(chunk, settings, max_megapixels) for chunk in absolute)
+            for faces, rows in track(done, "Faces", total=len(starts), transient=True):
+                array[len(table) : len(table) + len(rows)] = faces
+                table.extend(rows)
     finally:
         cv2.setNumThreads(threads_within)
-    table = pd.DataFrame([row for rows in chunks for row in rows], columns=Row._fields)
     array.flush()
-    _compact(array, np.flatnonzero(table["taken"] != "leave_out"), target)
-    return table
+    frame = pd.DataFrame(table, columns=Row._fields)
+    _compact(array, np.flatnonzero(frame["taken"] != "leave_out"), target)
+    return frame
 
 
-def _fill(array: NDArray[np.uint8], pictures: Sequence[Path], settings: Preprocess, max_megapixels: float) -> list[Row]:
+@contextmanager
+def workers_of(backend: str, workers: int) -> Iterator[Parallel]:
+    """A joblib pool on any of its backends: threading, loky, or a cluster's, dask or ray.
+
+    dask reaches the cluster that its own settings name (`DASK_SCHEDULER_ADDRESS`), ray the one of
+    `RAY_ADDRESS`; their workers see the pictures under the same paths. Results come in order, and
+    no more chunks are under way than the workers can hold. Raises StudyError for a backend that is not
+    installed or not known.
+    """
+    with ExitStack() as stack:
+        try:
+            if backend == "dask":
+                from dask.distributed import Client  # noqa: PLC0415 (for those who name it)
+
+                stack.enter_context(Client())  # type: ignore[no-untyped-call]
+            elif backend == "ray":
+                from ray.util.joblib import register_ray  # noqa: PLC0415
+
+                register_ray()
+            stack.enter_context(parallel_config(backend=backend, n_jobs=workers))
+        except ImportError as error:
+            raise StudyError(f"JOBLIB_BACKEND={backend}: {error}; pip install 'dask[distributed]' or ray") from None
+        except OSError as error:
+            raise StudyError(f"JOBLIB_BACKEND={backend}: its scheduler cannot be reached ({error})") from None
+        except ValueError:
+            raise StudyError(f"JOBLIB_BACKEND={backend} is not known; take threading, loky, dask or ray") from None
+        yield stack.enter_context(Parallel(return_as="generator"))
+
+
+def _faces(
+    pictures: Sequence[Path], settings: Preprocess, max_megapixels: float
+) -> tuple[NDArray[np.uint8], list[Row]]:
+    """Faces of one chunk, uint8 (len(pictures), size, size, 3), black where a picture is left out, and their rows."""
+    cv2.setNumThreads(1)  # chunks run side by side; within one, threads would bring the candidates in any order
     detector = detector_for(settings)
+    faces = np.zeros((len(pictures), settings.size, settings.size, 3), np.uint8)
     rows = []
     for place, path in enumerate(pictures):
         try:
@@ -64,14 +107,14 @@ def _fill(array: NDArray[np.uint8], pictures: Sequence[Path], settings: Preproce
         except UnreadablePicture as error:
             rows.append(Row("", "leave_out", str(error)))
             continue
-        faces = detector.find(picture)
-        row = Row(("none", "one", "several")[min(len(faces), 2)], _taken(faces, settings), "")
+        found = detector.find(picture)
+        row = Row(("none", "one", "several")[min(len(found), 2)], _taken(found, settings), "")
         if row.taken == "crop":
-            array[place] = crop.face(picture, faces[0], settings.margin, settings.size)
+            faces[place] = crop.face(picture, found[0], settings.margin, settings.size)
         elif row.taken == "whole":
-            array[place] = crop.whole(picture, settings.size)
+            faces[place] = crop.whole(picture, settings.size)
         rows.append(row)
-    return rows
+    return faces, rows
 
 
 def _taken(faces: list[Face], settings: Preprocess) -> str:

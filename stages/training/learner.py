@@ -6,7 +6,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from stages.params import Recipe
-from stages.training import networks, trunk
+from stages.training import networks, parallel, trunk
 from stages.training.pictures import Batches, Packed, Pictures
 
 
@@ -15,24 +15,24 @@ def prepare(
 ) -> tuple[nn.Module, nn.Module, Batches, Batches]:
     """The network, what of it runs at each step, and the training and validation batches for that.
 
-    The network starts from `state`, or from the seed's random weights where that is empty. Where only
-    its head learns from finitely many views of each picture, the head alone runs, on the frozen trunk's
-    features; elsewhere the whole network, on pictures.
+    The network starts from `state`, or from the seed's random weights where that is empty. Where its first
+    layers are frozen and a picture has finitely many views, the rest alone runs, on what the frozen layers
+    give; elsewhere the whole network, on pictures.
     """
-    network = networks.build(recipe.arch, recipe.head, len(classes), seed)
+    network = networks.build(recipe.arch, recipe.head, len(classes), seed, recipe.layout)
     if state:
         networks.load(network, state, recipe.head)
+    network = parallel.shared(network.to(fabric.device), fabric)
     networks.freeze(network, recipe.trainable)
-    network.to(fabric.device)
-    images, labels, _ = packed.part("train", classes)
-    train = Pictures(images, labels, fabric.device, recipe.augmentation, seed)
-    images, labels, _ = packed.part("validation", classes)
-    validation = Pictures(images, labels, fabric.device)
-    head = trunk.head_alone(network)
-    if head is None:
+    rows, labels, _ = packed.part("train", classes)
+    train = Pictures(packed.images, labels, fabric.device, recipe.augmentation, seed, rows, recipe.layout)
+    rows, labels, _ = packed.part("validation", classes)
+    validation = Pictures(packed.images, labels, fabric.device, rows=rows, layout=recipe.layout)
+    parts = trunk.cut(network)
+    if parts is None:
         return network, network, train, validation
     if not trunk.finite_views(train):
-        print("the frozen layers run at every step: this augmentation has no finite number of views to keep")
+        fabric.print("the frozen layers run at every step: this augmentation has no finite number of views to keep")
         return network, network, train, validation
-    with fabric.autocast():
-        return network, head, trunk.Features(network, train), trunk.Features(network, validation)
+    front, rest = parts
+    return network, rest, trunk.Features(fabric, front, train), trunk.Features(fabric, front, validation)

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch._inductor.cpp_builder import get_cpp_compiler
+from torch._inductor.exc import InvalidCxxCompiler
 from torch.nn import functional as F
 
 from stages.errors import StudyError
 from stages.params import Recipe
-from stages.training import networks
+from stages.training import networks, parallel
 from stages.training.pictures import Batches, order
 
 EVALUATION_BATCH = 64
@@ -37,17 +39,28 @@ class Epoch:
 
 
 def fabric_for(precision: str) -> Fabric:
-    """One device, a GPU where there is one; `auto` is bf16-mixed where the device has it, else 32-true.
+    """A GPU where there is one, else the CPU; started by torchrun or srun, one of each for every process.
 
-    Raises StudyError for a precision that the device does not have.
+    The precision `auto` is bf16-mixed where the device has it, else 32-true. Raises StudyError for one that
+    the device does not have.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
     if precision == "auto":
         precision = "bf16-mixed" if _has_bf16() else "32-true"
+    devices, machines, environment = parallel.processes()
     try:
-        return Fabric(accelerator="auto", devices=1, precision=precision)  # type: ignore[arg-type]
+        fabric = Fabric(
+            accelerator="auto",
+            devices=devices,
+            num_nodes=machines,
+            strategy="ddp" if devices * machines > 1 else "auto",
+            precision=precision,  # type: ignore[arg-type]
+            plugins=[environment],
+        )
     except ValueError as error:
         raise StudyError(f"precision: {precision!r} does not run on this device ({error}); use 32-true") from None
+    fabric.launch()
+    return fabric
 
 
 def _has_bf16() -> bool:
@@ -99,9 +112,11 @@ def fit(
     The order of the pictures, their augmentation and dropout come from (seed, epoch) alone.
     `advance` is called after each step. Raises StudyError when the loss becomes NaN or infinite.
     """
-    model, optimizer = fabric.setup(network, optimizer_for(network, recipe))
+    network_run = compiled(network) if recipe.compile else network
+    model, optimizer = fabric.setup(network_run, optimizer_for(network, recipe))
     weight = balanced(train.labels, classes) if recipe.class_weights == "balanced" else None
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    rank, world = fabric.global_rank, fabric.world_size
     for epoch in range(1, epochs + 1):
         rate = learning_rate(recipe, epoch, epochs)
         for group in optimizer.param_groups:
@@ -112,27 +127,43 @@ def fit(
         batches = batch_rows(order(seed, epoch, len(train.labels)), recipe.batch_size)
         for rows in batches:
             optimizer.zero_grad()
-            labels = train.labels[rows.to(train.labels.device)]
-            logits = model(train.batch(rows, epoch))
-            loss = F.cross_entropy(logits, labels, weight=weight)
+            mine = rows[rank::world]
+            labels = train.labels[mine.to(fabric.device)]
+            logits = model(train.batch(mine, epoch))
+            loss = F.cross_entropy(logits, labels, weight, reduction="sum")
+            # A mean over the rows of all processes, of which DDP takes the mean again.
+            whole = len(rows) if weight is None else weight[train.labels[rows.to(fabric.device)]].sum()
+            loss = loss / (whole / world)
             fabric.backward(loss)
             norms.append(nn.utils.get_total_norm([p.grad for p in learning if p.grad is not None]).detach())
             optimizer.step()
             losses.append(loss.detach())
             advance()
             correct += (logits.detach().argmax(dim=1) == labels).sum()
-        _refuse_divergence(torch.stack(losses), epoch, recipe)
+        loss_of_steps = parallel.reduced(fabric, torch.stack(losses), "mean")
+        _refuse_divergence(loss_of_steps, epoch, recipe)
         sizes = torch.tensor([len(rows) for rows in batches], device=fabric.device)
-        predicted = predict(model, validation)
+        predicted = predict(fabric, network_run, validation)
         yield Epoch(
             epoch=epoch,
-            train_loss=float((torch.stack(losses) * sizes).sum() / sizes.sum()),
-            train_accuracy=int(correct) / len(train.labels),
+            train_loss=float((loss_of_steps * sizes).sum() / sizes.sum()),
+            train_accuracy=int(parallel.reduced(fabric, correct, "sum")) / len(train.labels),
             val_loss=float(F.cross_entropy(predicted, validation.labels)),
             val_accuracy=int((predicted.argmax(dim=1) == validation.labels).sum()) / len(validation.labels),
             lr=rate,
             gradient_norm=float(torch.stack(norms).mean()),
         )
+
+
+def compiled(network: nn.Module) -> nn.Module:
+    """The network through torch.compile. Raises StudyError where there is no C++ compiler, which it needs."""
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        raise StudyError(
+            "compile: true needs a C++ compiler (g++ or clang++), and none was found; set it to false"
+        ) from None
+    return torch.compile(network)  # type: ignore[return-value]
 
 
 def batch_rows(rows: Tensor, size: int) -> list[Tensor]:
@@ -156,8 +187,14 @@ def _refuse_divergence(losses: Tensor, epoch: int, recipe: Recipe) -> None:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, data: Batches) -> Tensor:
-    """Logits (N, classes) float32 of every picture, in order, in evaluation mode."""
-    model.eval()
-    rows = torch.arange(len(data.labels))
-    return torch.cat([model(data.batch(part, None)).float() for part in torch.split(rows, EVALUATION_BATCH)])
+def predict(fabric: Fabric, network: nn.Module, data: Batches) -> Tensor:
+    """Logits (N, classes) float32 of every picture, in order, in evaluation mode; each process computes its share."""
+    network.eval()
+    mine = torch.arange(len(data.labels))[fabric.global_rank :: fabric.world_size]
+    with fabric.autocast():
+        logits = torch.cat([network(data.batch(part, None)).float() for part in torch.split(mine, EVALUATION_BATCH)])
+    if fabric.world_size == 1:
+        return logits
+    whole = logits.new_zeros((len(data.labels), logits.shape[1]))
+    whole[mine.to(whole.device)] = logits
+    return parallel.reduced(fabric, whole, "sum")

@@ -7,9 +7,11 @@ from torch import Tensor, nn
 from torchvision import models
 
 from stages.errors import StudyError
+from stages.training.pictures import LAYOUTS
 
 HEAD_WIDTH = 256
 HEAD_DROPOUT = 0.5
+FROZEN = "frozen"  # attribute of a module that stands within a frozen one, or is one
 
 
 def architectures() -> list[str]:
@@ -17,7 +19,7 @@ def architectures() -> list[str]:
     return list(models.list_models(module=models))
 
 
-def build(arch: str, head: str, classes: int, seed: int) -> nn.Module:
+def build(arch: str, head: str, classes: int, seed: int, layout: str = "channels_last") -> nn.Module:
     """A torchvision network with random weights from the seed and `classes` outputs.
 
     `original` keeps torchvision's head and replaces its last layer; `pooled` replaces the head by a
@@ -37,7 +39,7 @@ def build(arch: str, head: str, classes: int, seed: int) -> nn.Module:
             layer = network.get_submodule(last)
             assert isinstance(layer, nn.Linear)
             setattr(parent, last.rpartition(".")[2], nn.Linear(layer.in_features, classes))
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=LAYOUTS[layout])
 
 
 def _small_classifier(features: int, classes: int) -> nn.Module:
@@ -104,6 +106,11 @@ def freeze(network: nn.Module, trainable: list[str]) -> None:
             raise StudyError(f"trainable: no module {prefix!r} with parameters; the network's are: {known} (or all)")
     for name, parameter in network.named_parameters():
         parameter.requires_grad = any(prefix == "all" or _below(name, prefix) for prefix in trainable)
+    for module in network.modules():
+        own = list(module.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            for part in module.modules():
+                setattr(part, FROZEN, True)
 
 
 def _below(name: str, prefix: str) -> bool:
@@ -111,11 +118,10 @@ def _below(name: str, prefix: str) -> bool:
 
 
 def training_mode(network: nn.Module) -> None:
-    """Training mode for what learns; what is frozen stays as in evaluation, its batch statistics too."""
+    """Training mode for what learns; what is frozen stays as in evaluation, its batch statistics and dropout too."""
     network.train()
     for module in network.modules():
-        own = list(module.parameters())
-        if own and not any(parameter.requires_grad for parameter in own):
+        if hasattr(module, FROZEN):
             module.eval()
 
 

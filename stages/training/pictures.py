@@ -16,6 +16,7 @@ from stages.params import Augmentation
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 ORDER_STREAM, AUGMENTATION_STREAM = 1, 2
+LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
 class Batches(Protocol):
@@ -75,7 +76,11 @@ def augment(pictures: Tensor, flip: Tensor, uniform: Tensor, amount: Augmentatio
 
 
 class Pictures:
-    """The pictures of one split: images (N, H, W, 3) uint8, read row by row, and labels (N,) int64."""
+    """The pictures of one split: rows of images (N, H, W, 3) uint8, and their labels (rows,) int64.
+
+    On a GPU with room they lie there as a whole; elsewhere a batch is read from `images`, which may be
+    a memory map: then they take no memory of the process.
+    """
 
     def __init__(
         self,
@@ -84,13 +89,20 @@ class Pictures:
         device: torch.device | str = "cpu",
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        rows: np.ndarray | None = None,
+        layout: str = "channels_last",
     ) -> None:
-        self.images = images
         self.labels = labels.to(device)
-        self.device = device
+        self.device = torch.device(device)
         self.augmentation = augmentation
         self.seed = seed
+        self.layout = LAYOUTS[layout]
+        self._images = images
+        self._rows = np.arange(len(images)) if rows is None else rows
         self._drawn: tuple[int, Draws] | None = None
+        bytes_needed = len(self._rows) * images[:1].nbytes
+        fits = self.device.type == "cuda" and bytes_needed < torch.cuda.mem_get_info(self.device)[0] / 2
+        self._resident = resident(images, self._rows, self.device) if fits else None
 
     def draws(self, epoch: int) -> Draws:
         """The epoch's random numbers, made once."""
@@ -100,8 +112,11 @@ class Pictures:
 
     def plain(self, rows: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in 0..1 on the device, channels last in memory."""
-        cut = torch.from_numpy(np.ascontiguousarray(self.images[rows.numpy()]))
-        return cut.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+        if self._resident is not None:
+            cut = self._resident[rows.to(self.device)]
+        else:
+            cut = torch.from_numpy(self._images[self._rows[rows.numpy()]]).to(self.device, non_blocking=True)
+        return cut.permute(0, 3, 1, 2).float().div_(255)
 
     def batch(self, rows: Tensor, epoch: int | None) -> Tensor:
         """(B, 3, H, W) float32, augmented as in this epoch, or plain without one."""
@@ -110,7 +125,15 @@ class Pictures:
             draws = self.draws(epoch)
             flip, uniform = draws.flip[rows].to(self.device), draws.uniform[rows].to(self.device)
             pictures = augment(pictures, flip, uniform, self.augmentation)
-        return normalise(pictures).contiguous(memory_format=torch.channels_last)
+        return normalise(pictures).contiguous(memory_format=self.layout)
+
+
+def resident(images: np.ndarray, rows: np.ndarray, device: torch.device, chunk: int = 1024) -> Tensor:
+    """These rows of images as one tensor on the device, copied by chunks so that the host never holds them all."""
+    whole = torch.empty((len(rows), *images.shape[1:]), dtype=torch.uint8, device=device)
+    for start in range(0, len(rows), chunk):
+        whole[start : start + chunk] = torch.from_numpy(images[rows[start : start + chunk]])
+    return whole
 
 
 @dataclass(frozen=True)
@@ -133,11 +156,10 @@ class Packed:
         return int(self.images.shape[1])
 
     def part(self, split: str, classes: list[str]) -> tuple[np.ndarray, Tensor, list[str]]:
-        """Images, labels as indices into `classes`, and picture ids of one split."""
+        """Rows of the images, labels as indices into `classes`, and picture ids of one split."""
         rows = np.flatnonzero(self.index["split"] == split)
         labels = torch.tensor([classes.index(label) for label in self.index["label"].iloc[rows]], dtype=torch.int64)
-        # A view would be cheaper, but the rows of a split are spread over the file.
-        return self.images[rows], labels, list(self.index["file"].iloc[rows])
+        return rows, labels, list(self.index["file"].iloc[rows])
 
 
 def class_order(labels: pd.Series, positive: str | None) -> list[str]:

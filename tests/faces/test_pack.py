@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import cv2
+import dask
 import numpy as np
 import pytest
+from dask.distributed import LocalCluster
 
 from stages.errors import StudyError
 from stages.faces import crop, pack
@@ -56,13 +58,13 @@ def test_several_faces(policy: str, taken: str, drawn: list[Path], tmp_path: Pat
     assert len(np.load(tmp_path / "images.npy")) == (taken != "leave_out")
 
 
-def test_threads_change_nothing(
+def test_the_number_of_workers_changes_nothing(
     drawn: list[Path], mixed: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pack, "CHUNK", 2)
     before = cv2.getNumThreads()
-    for threads in (1, 3):
-        pack.pack(drawn[:6] + mixed, LEAVE_OUT, 1, tmp_path / f"{threads}.npy", threads)
+    for workers in (1, 3):
+        pack.pack(drawn[:6] + mixed, LEAVE_OUT, 1, tmp_path / f"{workers}.npy", workers)
     assert (tmp_path / "1.npy").read_bytes() == (tmp_path / "3.npy").read_bytes()
     assert cv2.getNumThreads() == before
 
@@ -78,3 +80,26 @@ def test_a_missing_detector_is_told_before_any_work(drawn: list[Path], tmp_path:
     with pytest.raises(StudyError, match="detector_file"):
         pack.pack(drawn[:1], settings, 1, tmp_path / "images.npy")
     assert not (tmp_path / "images.npy").exists()
+
+
+def test_two_dask_workers_make_the_same_bytes(
+    drawn: list[Path], mixed: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "CHUNK", 2)
+    pack.pack(drawn[:6] + mixed, LEAVE_OUT, 1, tmp_path / "here.npy")
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:  # type: ignore[no-untyped-call]
+        monkeypatch.setenv("JOBLIB_BACKEND", "dask")
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
+        dask.config.refresh()
+        monkeypatch.setattr(pack, "read", None)  # here alone: it is the workers that do the reading
+        pack.pack(drawn[:6] + mixed, LEAVE_OUT, 1, tmp_path / "there.npy")
+    assert (tmp_path / "here.npy").read_bytes() == (tmp_path / "there.npy").read_bytes()
+
+
+@pytest.mark.parametrize(("backend", "told"), [("sparc", "not known; take threading, loky"), ("ray", "pip install")])
+def test_a_backend_that_cannot_be_had_is_told(
+    backend: str, told: str, drawn: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOBLIB_BACKEND", backend)
+    with pytest.raises(StudyError, match=told):
+        pack.pack(drawn[:1], SETTINGS, 1, tmp_path / "images.npy")

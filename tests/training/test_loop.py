@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from torch._inductor.cpp_builder import cpp_compiler_search
 
 from stages.errors import StudyError
 from stages.params import Recipe, read_recipe
-from stages.training import networks, trunk
+from stages.training import networks
 from stages.training.loop import Epoch, balanced, batch_rows, fabric_for, fit, learning_rate, predict
-from stages.training.pictures import Pictures
+from stages.training.pictures import LAYOUTS, Pictures
 
 FLIP = read_recipe("vgg16").augmentation
 
@@ -34,7 +35,7 @@ def test_training_learns_and_the_history_is_of_the_network_as_it_stands() -> Non
     history, network = run(recipe(), epochs=4)
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
     assert history[-1].train_loss < history[0].train_loss
-    logits = predict(network, pictures(10, 2))
+    logits = predict(fabric_for("32-true"), network, pictures(10, 2))
     right = (logits.argmax(dim=1) == pictures(10, 2).labels).sum().item()
     assert history[-1].val_accuracy == right / 10
     assert history[-1].gradient_norm > 0
@@ -71,31 +72,30 @@ def test_no_batch_holds_a_single_picture() -> None:
     assert [len(batch) for batch in batch_rows(torch.arange(18), 8)] == [8, 8, 2]
 
 
-@pytest.mark.parametrize("arch", ["vgg16", "resnet18"])
-def test_the_trunk_cache_trains_the_same_head_as_the_whole_network(arch: str) -> None:
-    heads = []
-    for cached in (True, False):
-        network = networks.build(arch, "pooled", 2, 0)
-        networks.freeze(network, [list(dict(network.named_children()))[-1]])
-        head = trunk.head_alone(network)
-        assert head is not None
-        train, validation, fabric = pictures(24, 1, True), pictures(10, 2), fabric_for("32-true")
-        if cached:
-            parts = trunk.Features(network, train), trunk.Features(network, validation)
-            history = list(fit(fabric, head, *parts, recipe(), 2, 2, 0))
-        else:
-            history = list(fit(fabric, network, train, validation, recipe(), 2, 2, 0))
-        heads.append((head.state_dict(), history))
-    for name, value in heads[0][0].items():
-        torch.testing.assert_close(value, heads[1][0][name], atol=1e-5, rtol=0)
-    assert heads[0][1][-1].val_accuracy == heads[1][1][-1].val_accuracy
+def test_a_compiled_network_trains_as_the_plain_one() -> None:
+    weights = []
+    for compiles in (True, False):
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2))
+        settings = recipe(compile=compiles)
+        history = list(fit(fabric_for("32-true"), network, pictures(24, 1), pictures(8, 2), settings, 2, 2, 0))
+        assert len(history) == 2
+        weights.append(network[1].weight)
+    torch.testing.assert_close(weights[0], weights[1])
 
 
-def test_the_trunk_is_cached_only_where_it_is_frozen_and_views_are_finite() -> None:
-    network = networks.build("resnet18", "original", 2, 0)
-    assert trunk.head_alone(network) is None
-    networks.freeze(network, ["fc"])
-    assert trunk.head_alone(network) is network.fc
-    turning = FLIP.model_copy(update={"rotation": 10.0})
-    assert trunk.finite_views(pictures(2, 0, True))
-    assert not trunk.finite_views(Pictures(np.zeros((1, 8, 8, 3), np.uint8), torch.zeros(1), augmentation=turning))
+def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    cpp_compiler_search.cache_clear()
+    with pytest.raises(StudyError, match="compile: true needs a C"):
+        run(recipe(compile=True))
+    cpp_compiler_search.cache_clear()
+
+
+@pytest.mark.parametrize("layout", ["channels_last", "contiguous"])
+def test_the_layout_reaches_network_and_pictures(layout: str) -> None:
+    network = networks.build("resnet18", "original", 2, 0, layout)
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    batch = Pictures(images, torch.zeros(2), layout=layout).batch(torch.arange(2), None)
+    for tensor in (network.layer1[0].conv1.weight, batch):  # type: ignore[index, union-attr]
+        assert tensor.is_contiguous(memory_format=LAYOUTS[layout])

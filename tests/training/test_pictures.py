@@ -4,21 +4,23 @@ import pytest
 import torch
 
 from stages.params import Augmentation
-from stages.training.pictures import Pictures, augment, class_order, normalise, order
+from stages.training.pictures import Pictures, augment, class_order, normalise, order, resident
 
 STRONG = Augmentation(flip=True, rotation=20, scale=0.2, shift=0.1, light=0.3)
 NONE = Augmentation(flip=False, rotation=0, scale=0, shift=0, light=0)
 
 
+def noise(count: int = 8) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+
+
 def faces(count: int = 8, augmentation: Augmentation | None = STRONG, seed: int = 3) -> Pictures:
-    images = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return Pictures(images, torch.zeros(count, dtype=torch.int64), augmentation=augmentation, seed=seed)
+    return Pictures(noise(count), torch.zeros(count, dtype=torch.int64), augmentation=augmentation, seed=seed)
 
 
 def test_plain_batch_is_the_packed_pixels_normalised() -> None:
-    pictures = faces()
-    expected = normalise(torch.from_numpy(pictures.images).permute(0, 3, 1, 2).float() / 255)
-    assert torch.equal(pictures.batch(torch.arange(8), None), expected)
+    expected = normalise(torch.from_numpy(noise()).permute(0, 3, 1, 2).float() / 255)
+    assert torch.equal(faces().batch(torch.arange(8), None), expected)
 
 
 def test_a_picture_is_augmented_alike_whatever_batch_it_is_in() -> None:
@@ -28,11 +30,19 @@ def test_a_picture_is_augmented_alike_whatever_batch_it_is_in() -> None:
 
 
 def test_epochs_seeds_and_pictures_draw_differently() -> None:
-    same = Pictures(np.tile(faces(1).images, (4, 1, 1, 1)), torch.zeros(4, dtype=torch.int64), "cpu", STRONG, 3)
+    same = Pictures(np.tile(noise(1), (4, 1, 1, 1)), torch.zeros(4, dtype=torch.int64), "cpu", STRONG, 3)
     first, second = same.batch(torch.arange(4), 1), same.batch(torch.arange(4), 2)
     assert not torch.equal(first[0], first[1])
     assert not torch.equal(first, second)
     assert not torch.equal(faces(seed=3).batch(torch.arange(8), 1), faces(seed=4).batch(torch.arange(8), 1))
+
+
+def test_a_split_reads_its_rows_of_the_whole_array() -> None:
+    rows = np.array([6, 1, 3])
+    split = Pictures(noise(), torch.zeros(3, dtype=torch.int64), rows=rows)
+    assert torch.equal(split.batch(torch.tensor([2, 0]), None), faces().batch(torch.tensor([3, 6]), None))
+    whole = resident(noise(), rows, torch.device("cpu"), chunk=2)
+    assert np.array_equal(whole.numpy(), noise()[rows])
 
 
 def test_no_augmentation_changes_nothing() -> None:
