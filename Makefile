@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: repro test lint pretraining-worth clean
+.PHONY: repro test lint pretraining-worth bench clean
 
 repro: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -19,6 +19,10 @@ lint: .venv/installed-dev
 pretraining-worth: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m benchmarks.pretraining_worth $(ARGS)
 
+# How fast it is, against the bare network and other ways to train (docs/benchmarks.md); on an idle machine.
+bench: .venv/installed-dev .venv-bench/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m benchmarks.bench $(ARGS)
+
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -r requirements.txt
@@ -28,5 +32,10 @@ pretraining-worth: .venv/installed
 	$(BIN)/python -m pip install -r requirements-dev.txt
 	touch $@
 
+.venv-bench/installed: benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install -r benchmarks/requirements.txt
+	touch $@
+
 clean:
-	rm -rf .venv wandb dvc_plots
+	rm -rf .venv .venv-bench wandb dvc_plots

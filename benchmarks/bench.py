@@ -1,0 +1,175 @@
+"""`make bench`: how fast the project is, against the bare network and against others' ways of training.
+
+    python -m benchmarks.bench [TABLE ...]
+
+measures the named tables, or all, keeps each in docs/benchmarks/TABLE.json as soon as it ends, and
+writes docs/benchmarks.md from what lies there. Nothing else may run meanwhile: a window in which
+others used more than 3 % of the CPU is repeated.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measures
+from benchmarks.machine import description
+from stages.writing import write_json, write_text
+
+FOLDER, PAGE = Path("docs/benchmarks"), Path("docs/benchmarks.md")
+ENVIRONMENT = Path(".venv-bench").absolute()
+TABLES: dict[str, Callable[[], list[measures.Row]]] = {
+    "throughput": lambda: measures.throughput(ENVIRONMENT),
+    "frozen": lambda: measures.frozen(ENVIRONMENT),
+    "settings": measures.settings,
+    "preprocess": measures.preprocess,
+    "memory": measures.memory,
+    "repro": measures.repro,
+}
+NOTES = (FOLDER / "notes.md").read_text(encoding="utf-8") if (FOLDER / "notes.md").is_file() else ""
+
+
+def run(tables: list[str]) -> None:
+    """Measure and keep."""
+    for name in tables:
+        began = time.perf_counter()
+        rows = TABLES[name]()
+        minutes = (time.perf_counter() - began) / 60
+        write_json(FOLDER / f"{name}.json", {"machine": description(), "minutes": round(minutes, 1), "rows": rows})
+        print(f"{name}: {minutes:.1f} minutes", flush=True)
+
+
+def ratio(of: dict[str, Any], digits: int = 2) -> str:
+    """Median and, where there are several windows, the least and largest."""
+    if of["windows"] == 1:
+        return f"{of['median']:.{digits}f}"
+    return f"**{of['median']:.{digits}f}** ({of['least']:.{digits}f} to {of['largest']:.{digits}f})"
+
+
+def table(head: str, rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    names = head.split(" | ")
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _pairs(rows: list[measures.Row], unit: str) -> str:
+    told = []
+    for row in rows:
+        workers = f", {row['workers']} loader workers" if "workers" in row else ""
+        told.append([f"{row['size']}", row["precision"], f"{row['against']}{workers}", ratio(row["ratio"])])
+        told[-1] += [f"{row['ours']:.1f}", f"{row['theirs']:.1f}"]
+    return table(f"px | our precision | against | ratio | ours, {unit} | theirs, {unit}", told)
+
+
+def _throughput(rows: list[measures.Row]) -> str:
+    bare = [row for row in rows if row["against"] == "bare"]
+    cost = [
+        [f"{row['size']}", row["precision"], f"{row['tracking']['median']:.1%}", f"{row['tracking']['least']:.1%}",
+         f"{row['tracking']['largest']:.1%}"] for row in bare
+    ]  # fmt: skip
+    return "\n\n".join(
+        [
+            "An epoch of the train stage (batches, augmentation, validation, scores, histograms, W&B, log) against the "
+            "bare network's forward, backward and step on random tensors that lie in memory, and its forward passes "
+            "over as many validation pictures; and against an epoch of others. `default` is the variant as it "
+            "stands in params.yaml but for its batch size, 32 everywhere here; elsewhere flips are the only "
+            "augmentation, as for the others. Others train in 32-true in contiguous layout. Ratio of training pictures "
+            "per second, above 1 where we are faster.",
+            _pairs(rows, "pictures/s"),
+            "Histograms, W&B offline and the log, as a share of an epoch without them:",
+            table("px | our precision | median | least | largest", cost),
+        ]
+    )
+
+
+def _frozen(rows: list[measures.Row]) -> str:
+    intro = (
+        "Ten epochs of VGG16 with its convolutions frozen and flips. Against the forward passes that its views need "
+        "(two of each training picture, one of each validation picture; random tensors): seconds over seconds, best is 1. "
+        "Against ten epochs of others (one epoch, times ten): how many times as fast."
+    )
+    return f"{intro}\n\n{_pairs(rows, 's')}"
+
+
+def _settings(rows: list[measures.Row]) -> str:
+    told = [
+        [row["precision"], row["layout"], "yes" if row["compile"] else "no", ratio(row["ratio"]), f"{row['ours']:.0f}",
+         f"{row['first_epoch']:.1f}"] for row in rows
+    ]  # fmt: skip
+    intro = "Epochs of ResNet18 from scratch at 64 px against the default's (`auto`, channels_last, not compiled)."
+    head = "precision | layout | compiled | ratio | pictures/s | first epoch, s"
+    return f"{intro}\n\n{table(head, told)}"
+
+
+def _preprocess(rows: list[measures.Row]) -> str:
+    told = [
+        [f"{row['pictures']:,}", ratio(row["per_core"], 1), f"{row['memory']['median'] / 1e6:.0f}"] for row in rows
+    ]  # fmt: skip
+    intro = "Faces found, cut and packed, the pictures of the set taken again and again."
+    return f"{intro}\n\n{table('pictures | pictures/s per core | peak anonymous memory, MB', told)}"
+
+
+def _memory(rows: list[measures.Row]) -> str:
+    told = [[f"{row['pictures']:,}", f"{row['peak'] / 1e6:.0f}"] for row in rows]
+    more = (rows[-1]["peak"] - rows[0]["peak"]) / 1e6
+    head = "pictures of 96 px | peak anonymous memory of an epoch of ResNet18, MB"
+    return (
+        f"{table(head, told)}\n\n{more:+.0f} MB for {rows[-1]['pictures'] // rows[0]['pictures']} times the pictures."
+    )
+
+
+def _repro(rows: list[measures.Row]) -> str:
+    by_name = {row["what"]: row for row in rows}
+    whole, idle = by_name["from nothing"], by_name["nothing changed"]
+    told = [
+        [row["what"].removeprefix("stages."), f"{row['runs']}", f"{row.get('whole', 0):.1f}" if "whole" in row else "",
+         f"{row['seconds']['median']:.2f}"] for row in rows if "runs" in row
+    ]  # fmt: skip
+    return "\n\n".join(
+        [
+            f"The default `dvc repro` from nothing, everything installed: "
+            f"**{whole['seconds']['median'] / 60:.1f} minutes**; of them {whole['outside']:.1%} outside the stages' own work (their start, and DVC). One in which nothing "
+            f"changed: {ratio(idle['seconds'])} s.",
+            table("stage | runs | seconds in all | start of one, s", told),
+        ]
+    )
+
+
+SECTIONS: dict[str, tuple[str, Callable[[list[measures.Row]], str]]] = {
+    "throughput": ("ResNet18", _throughput),
+    "frozen": ("VGG16, frozen", _frozen),
+    "settings": ("Precision, layout, compilation", _settings),
+    "preprocess": ("Preprocessing", _preprocess),
+    "memory": ("Memory of training", _memory),
+    "repro": ("The whole run", _repro),
+}
+
+
+def write() -> None:
+    """The page, of all tables that were measured."""
+    parts = [
+        "# Benchmarks\n\nMade by `make bench` from `docs/benchmarks/`; ratios first, medians with the least and "
+        "largest of their windows. Ours and theirs take turns, one at work at a time."
+    ]
+    for name, (title, told) in SECTIONS.items():
+        file = FOLDER / f"{name}.json"
+        if file.is_file():
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            machine = kept["machine"]
+            versions = ", ".join(f"{library} {number}" for library, number in machine["versions"].items())
+            on = (
+                f"{machine['date']}, {machine['cores']} cores of {machine['processor']}, {machine['memory_gb']} GB, "
+                f"bf16 instructions: {'yes' if machine['bf16'] else 'no'}; Python {machine['python']}, {versions}."
+            )
+            parts.append(f"## {title}\n\n{told(kept['rows'])}\n\n{on} Measuring took {kept['minutes']:.0f} minutes.")
+    write_text(PAGE, "\n\n".join([*parts, *([NOTES.strip()] if NOTES else [])]) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="*", help=f"some of {', '.join(TABLES)}; none for all")
+    run(parser.parse_args().tables or list(TABLES))
+    write()

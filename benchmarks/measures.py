@@ -1,0 +1,280 @@
+"""What `make bench` measures; each function gives the rows of one table of docs/benchmarks.md."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from ruamel.yaml import YAML
+
+from benchmarks.machine import Process, spread
+from stages import paths
+
+ROOT = Path(__file__).parents[1]
+PHOTOS = ROOT.parent / "shared" / "photos"
+WINDOWS = 5
+PEERS = ["plain", "lightning", "fastai", "timm"]
+FLIP = "augmentation={flip: true, rotation: 0, scale: 0, shift: 0, light: 0}"
+Row = dict[str, Any]
+TIMED = """#!/bin/sh
+start=$(date +%s.%N)
+{python} "$@"
+code=$?
+echo "$2 $start $(date +%s.%N)" >> {times}
+exit $code
+"""
+
+
+def python(folder: Path, *arguments: str, **environment: str) -> str:
+    """What a module of the project printed, run in a folder; its failure ends the bench."""
+    settings = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline", **environment}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{arguments} in {folder}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def write_params(folder: Path, **keys: Any) -> None:
+    """The project's params.yaml with some keys changed, named by their path with __ for the dots."""
+    yaml = YAML(typ="safe", pure=True)
+    values = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for path, value in keys.items():
+        *above, last = path.split("__")
+        section = values
+        for part in above:
+            section = section[part]
+        section[last] = value
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
+        yaml.dump(values, file)
+
+
+@contextmanager
+def study(size: int) -> Iterator[Path]:
+    """A folder with the face task split and packed at a size, and the same pictures as a folder for the peers."""
+    with TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        keys: dict[str, Any] = {"preprocess__size": size}
+        if PHOTOS.is_dir():
+            columns = {"file": "file", "person": "person", "face": "face_task", "emotion": "emotion_task"}
+            keys |= {"data__source": "folder", "data__folder__path": str(PHOTOS), "data__folder__columns": columns}
+            keys |= {"tasks__face__positive": "positive"}
+        write_params(folder, **keys)
+        for stage in ("check", "download", "split face", "preprocess face"):
+            python(folder, "-m", f"stages.{stage.split()[0]}", *stage.split()[1:])
+        table = pd.read_csv(folder / paths.split("face"), dtype=str)
+        for row in table.itertuples():
+            source = folder / paths.RAW / "images" / str(row.file)
+            target = folder / "folder" / str(row.split) / str(row.label) / f"{source.stem}.jpg"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.suffix == ".jpg":
+                target.symlink_to(source)
+            else:
+                Image.open(source).convert("RGB").save(target, quality=90)
+        yield folder
+
+
+def ours(folder: Path, variant: str, *changes: str) -> Process:
+    """Our side, on 32 pictures a step."""
+    command = [sys.executable, "-m", "benchmarks.ours", variant, "batch_size=32", *changes]
+    return Process(command, folder, PYTHONPATH=str(ROOT))
+
+
+def best_peer(environment: Path, folder: Path, way: str, network: str, size: int) -> Process:
+    """A peer with or without loader workers, whichever is faster here."""
+    script = str(Path(__file__).with_name("contender.py"))
+    found: list[tuple[float, Process]] = []
+    for workers in (0, 2):
+        command = [str(environment / "bin" / "python"), script, way, "folder", "--network", network]
+        process = Process([*command, "--size", str(size), "--workers", str(workers)], folder)
+        process.ask("epoch")
+        found.append((process.window("epoch")["seconds"], process))
+    found.sort(key=lambda pair: pair[0])
+    found[1][1].stop()
+    return found[0][1]
+
+
+def rate(answer: Row) -> float:
+    """Training pictures per second."""
+    return float(answer["pictures"] / answer["seconds"])
+
+
+def throughput(environment: Path) -> list[Row]:
+    """ResNet18: our epochs against the bare network's steps and against each peer's epochs."""
+    rows: list[Row] = []
+    for size in (64, 96):
+        with study(size) as folder:
+            sides = {
+                "32-true": ours(folder, "resnet18_scratch", "precision=32-true", FLIP),
+                "auto": ours(folder, "resnet18_scratch", FLIP),
+                "default": ours(folder, "resnet18_scratch"),
+            }
+            for precision, process in sides.items():
+                for word in ("bare", "untracked", "epoch"):
+                    process.ask(word)
+                seen: dict[str, list[float]] = {"bare": [], "untracked": [], "epoch": []}
+                shares, costs = [], []
+                for _ in range(WINDOWS):
+                    for word, values in seen.items():
+                        values.append(rate(process.window(word)))
+                    shares.append(seen["epoch"][-1] / seen["bare"][-1])
+                    costs.append(seen["untracked"][-1] / seen["epoch"][-1] - 1)
+                rates = {word: spread(values)["median"] for word, values in seen.items()}
+                rows.append({"size": size, "against": "bare", "precision": precision, "ratio": spread(shares)})
+                rows[-1] |= {"ours": rates["epoch"], "theirs": rates["bare"], "tracking": spread(costs)}
+            sides["default"].stop()
+            for way in PEERS:
+                peer = best_peer(environment, folder, way, "resnet18", size)
+                for precision in ("32-true", "auto"):
+                    pairs = [
+                        (rate(peer.window("epoch")), rate(sides[precision].window("epoch"))) for _ in range(WINDOWS)
+                    ]
+                    rows.append({"size": size, "against": way, "precision": precision})
+                    rows[-1] |= {"ratio": spread([mine / theirs for theirs, mine in pairs])}
+                    rows[-1] |= {
+                        "workers": int(peer.command[-1]),
+                        "theirs": spread([pair[0] for pair in pairs])["median"],
+                    }
+                    rows[-1] |= {"ours": spread([pair[1] for pair in pairs])["median"]}
+                peer.stop()
+            for precision in ("32-true", "auto"):
+                sides[precision].stop()
+    return rows
+
+
+def frozen(environment: Path) -> list[Row]:
+    """Frozen VGG16 with flips: ten epochs against the forward passes they need, and against ten of each peer's."""
+    rows: list[Row] = []
+    size = 64
+    with study(size) as folder:
+        sides = {"32-true": ours(folder, "vgg16", "precision=32-true"), "auto": ours(folder, "vgg16")}
+        for precision, process in sides.items():
+            process.ask("views")
+            pairs = [
+                (process.window("views")["seconds"], process.window("training")["seconds"]) for _ in range(WINDOWS)
+            ]
+            rows.append({"size": size, "against": "forward passes", "precision": precision})
+            rows[-1] |= {"ratio": spread([whole / views for views, whole in pairs])}
+            rows[-1] |= {"ours": spread([pair[1] for pair in pairs])["median"]}
+            rows[-1] |= {"theirs": spread([pair[0] for pair in pairs])["median"]}
+        for way in PEERS:
+            peer = best_peer(environment, folder, way, "vgg16", size)
+            pairs = []
+            for _ in range(WINDOWS):
+                theirs = 10 * peer.window("epoch")["seconds"]
+                pairs.append((theirs, *(sides[name].window("training")["seconds"] for name in ("32-true", "auto"))))
+            for place, precision in enumerate(("32-true", "auto"), start=1):
+                rows.append({"size": size, "against": way, "precision": precision, "workers": int(peer.command[-1])})
+                rows[-1] |= {"ratio": spread([pair[0] / pair[place] for pair in pairs])}
+                rows[-1] |= {"ours": spread([pair[place] for pair in pairs])["median"]}
+                rows[-1] |= {"theirs": spread([pair[0] for pair in pairs])["median"]}
+            peer.stop()
+        for process in sides.values():
+            process.stop()
+    return rows
+
+
+def settings() -> list[Row]:
+    """Our epochs of ResNet18 at 64 px in every precision and layout, and compiled, against the default's."""
+    rows: list[Row] = []
+    with study(64) as folder:
+        default = ours(folder, "resnet18_scratch")
+        default.ask("epoch")
+        for precision in ("32-true", "bf16-mixed"):
+            for layout, compiled in (("contiguous", False), ("channels_last", False), ("channels_last", True)):
+                changes = [f"precision={precision}", f"layout={layout}", f"compile={str(compiled).lower()}"]
+                process = ours(folder, "resnet18_scratch", *changes)
+                first = process.ask("epoch")["seconds"]
+                pairs = [(rate(default.window("epoch")), rate(process.window("epoch"))) for _ in range(WINDOWS)]
+                rows.append({"precision": precision, "layout": layout, "compile": compiled, "first_epoch": first})
+                rows[-1] |= {"ours": spread([pair[1] for pair in pairs])["median"]}
+                rows[-1] |= {"ratio": spread([mine / standard for standard, mine in pairs])}
+                process.stop()
+        default.stop()
+    return rows
+
+
+def preprocess() -> list[Row]:
+    """Pictures per second and core of preprocess with detection, and its memory, as the number of pictures grows."""
+    rows: list[Row] = []
+    with study(64) as folder:
+        for count, windows in ((1000, 5), (5000, 3), (20_000, 1)):
+            process = Process([sys.executable, "-m", "benchmarks.packing", str(count)], folder, PYTHONPATH=str(ROOT))
+            process.ask("warm")
+            answers = [process.window("pack") for _ in range(windows)]
+            cores = len(os.sched_getaffinity(0))
+            rows.append({"pictures": count, "per_core": spread([rate(answer) / cores for answer in answers])})
+            rows[-1] |= {"memory": spread([answer["memory"] for answer in answers])}
+            process.stop()
+    return rows
+
+
+def memory() -> list[Row]:
+    """Peak of the anonymous memory of training ResNet18 at 96 px, on few and on many pictures."""
+    rows: list[Row] = []
+    for count in (1000, 50_000):
+        with TemporaryDirectory(prefix="bench-") as name:
+            folder = Path(name)
+            write_params(folder)
+            prepared = folder / paths.prepared("face")
+            prepared.mkdir(parents=True)
+            shape = (count, 96, 96, 3)
+            images = np.lib.format.open_memmap(prepared / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+            generator = np.random.default_rng(0)
+            for start in range(0, count, 1000):
+                images[start : start + 1000] = generator.integers(0, 256, (1000, *shape[1:]), dtype=np.uint8)
+            images.flush()
+            place = np.arange(count)
+            table = pd.DataFrame({"file": [f"{number:06d}.png" for number in place]})
+            table["label"] = np.where(place % 2, "target", "other")
+            table["split"] = np.where(place % 5, "train", "validation")
+            table.to_csv(prepared / "index.csv", index=False)
+            process = ours(folder, "resnet18_scratch")
+            rows.append({"pictures": count, "peak": process.ask("memory")["memory"]})
+            process.stop()
+    return rows
+
+
+def repro() -> list[Row]:
+    """The default run from nothing, one in which nothing changed, and what of the first is no stage's own work."""
+    with TemporaryDirectory(prefix="bench-") as name:
+        clone, times = Path(name) / "study", Path(name) / "times"
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+        shutil.rmtree(clone / "metrics")
+        (clone / "dvc.lock").unlink()
+        # A `python` that notes how long each stage's process lives.
+        timed = Path(name) / "bin" / "python"
+        timed.parent.mkdir()
+        timed.write_text(TIMED.format(python=sys.executable, times=times), encoding="utf-8")
+        timed.chmod(0o755)
+        path = f"{timed.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "WANDB_MODE": "offline"}
+        seconds = []
+        for _ in range(1 + WINDOWS):
+            began = time.perf_counter()
+            subprocess.run(["dvc", "repro"], cwd=clone, env=environment, capture_output=True, check=True)
+            seconds.append(time.perf_counter() - began)
+        lived = [line.split() for line in times.read_text(encoding="utf-8").splitlines()]
+        rows: list[Row] = [{"what": "nothing changed", "seconds": spread(seconds[1:])}]
+        outside = seconds[0] - sum(float(end) - float(start) for _, start, end in lived)
+        rows.append({"what": "DVC itself", "runs": 1, "seconds": spread([outside])})
+        for stage in dict.fromkeys(stage for stage, _, _ in lived):
+            starts = []
+            for _ in range(WINDOWS):
+                began = time.perf_counter()
+                python(clone, "-c", f"import {stage}")
+                starts.append(time.perf_counter() - began)
+            runs = [float(end) - float(start) for name, start, end in lived if name == stage]
+            rows.append({"what": stage, "runs": len(runs), "whole": sum(runs), "seconds": spread(starts)})
+            outside += rows[-1]["seconds"]["median"] * len(runs)
+        rows.append({"what": "from nothing", "seconds": spread(seconds[:1]), "outside": outside / seconds[0]})
+    return rows

@@ -1,0 +1,171 @@
+"""The project's side of `make bench`, in a folder that preprocess has filled; it answers like contender.py.
+
+    python -m benchmarks.ours VARIANT [key=value ...]
+
+The words it knows, one a line: `epoch` trains an epoch as the train stage does, with histograms, W&B
+offline and the log; `untracked` one without them; `bare` the same steps of the bare network on random
+tensors that lie in memory; `training` a whole training from the start; `views` the forward passes that
+a cache of the frozen layers needs, on random tensors; `memory` an epoch, with the peak of the
+process's anonymous memory.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch.nn import functional as F
+
+from stages import paths
+from stages.params import read, read_recipe
+from stages.training import networks, tracking, trunk
+from stages.training.histograms import Recorder
+from stages.training.learner import prepare
+from stages.training.loop import EVALUATION_BATCH, Epoch, batch_rows, fabric_for, fit, optimizer_for
+from stages.training.pictures import LAYOUTS, Packed, class_order
+
+TASK, MANY = "face", 1000
+
+
+class Ours:
+    """One variant with its training under way, and the bare network beside it."""
+
+    def __init__(self, variant: str, changes: dict[str, Any]) -> None:
+        self.variant = variant
+        self.recipe = read_recipe(variant).model_copy(update=changes)
+        self.packed = Packed.read(paths.prepared(TASK))
+        self.classes = class_order(self.packed.index["label"], read(f"tasks.{TASK}.positive"))
+        self.fabric = fabric_for(self.recipe.precision)
+        split = self.packed.index["split"]
+        self.train, self.validation = int((split == "train").sum()), int((split == "validation").sum())
+        self._under_way: dict[bool, Iterator[Epoch]] = {}
+        self._bare: Callable[[], None] | None = None
+
+    def epochs(self, number: int, tracked: bool) -> Iterator[Epoch]:
+        """A training, epoch by epoch, with what the train stage does after each."""
+        network, learner, train, validation = prepare(self.fabric, self.packed, self.classes, self.recipe, {}, 0)
+        fitting = fit(self.fabric, learner, train, validation, self.recipe, number, len(self.classes), 0)
+        if not tracked:
+            yield from fitting
+            return
+        recorder = Recorder(network, 64)
+        run = tracking.Run(f"bench-{os.getpid()}-{time.time_ns()}", TASK, self.variant, self.recipe.model_dump())
+        for epoch in fitting:
+            found = tracking.named("gradient", recorder.add("gradient"))
+            run.epoch(epoch.epoch, asdict(epoch), found | tracking.named("parameter", recorder.add("parameter")))
+            with Path("epochs.log").open("a", encoding="utf-8") as log:
+                log.write(f"{epoch}\n")
+            yield epoch
+        run.close()
+
+    def epoch(self) -> None:
+        """The next epoch of a long training."""
+        self._next(tracked=True)
+
+    def untracked(self) -> None:
+        """The next epoch of another one, without histograms, W&B and log."""
+        self._next(tracked=False)
+
+    def _next(self, tracked: bool) -> None:
+        if tracked not in self._under_way:
+            self._under_way[tracked] = self.epochs(MANY, tracked)
+        next(self._under_way[tracked])
+
+    def training(self) -> None:
+        """The variant's training from the start, the pass through frozen layers included."""
+        for _ in self.epochs(10, tracked=True):
+            pass
+
+    def bare(self) -> None:
+        """As many steps on batches of the same sizes, and as many validation pictures, without anything around."""
+        self._bare = self._bare or self._bare_epoch()
+        self._bare()
+
+    def _bare_epoch(self) -> Callable[[], None]:
+        network = networks.build(self.recipe.arch, self.recipe.head, len(self.classes), 0, self.recipe.layout)
+        optimizer = optimizer_for(network, self.recipe)
+        sizes = [len(rows) for rows in batch_rows(torch.arange(self.train), self.recipe.batch_size)]
+        images = self._random(max(*sizes, EVALUATION_BATCH))
+        labels = torch.randint(0, 2, (len(images),))
+        shares = [len(rows) for rows in torch.split(torch.arange(self.validation), EVALUATION_BATCH)]
+
+        def run() -> None:
+            network.train()
+            for size in sizes:
+                optimizer.zero_grad()
+                with self.fabric.autocast():
+                    loss = F.cross_entropy(network(images[:size]), labels[:size])
+                loss.backward()
+                optimizer.step()
+            network.eval()
+            with torch.no_grad(), self.fabric.autocast():
+                for size in shares:
+                    network(images[:size])
+
+        return run
+
+    def views(self) -> None:
+        """Forward passes of the frozen layers over two views of each training picture and one of the others."""
+        network = networks.build(self.recipe.arch, self.recipe.head, len(self.classes), 0, self.recipe.layout)
+        networks.freeze(network, self.recipe.trainable)
+        parts = trunk.cut(network)
+        assert parts is not None
+        images = self._random(trunk.CHUNK)
+        with torch.no_grad(), self.fabric.autocast():
+            for count in (self.train, self.train, self.validation):
+                for rows in torch.split(torch.arange(count), trunk.CHUNK):
+                    parts[0].eval()(images[: len(rows)])
+
+    def _random(self, count: int) -> torch.Tensor:
+        images = torch.rand(count, 3, self.packed.size, self.packed.size)
+        return images.contiguous(memory_format=LAYOUTS[self.recipe.layout])
+
+
+def anonymous_memory() -> int:
+    """Bytes of this process that no file backs (RssAnon)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1]) * 1024
+
+
+def peak_memory(work: Callable[[], object]) -> int:
+    """The largest anonymous memory seen while working, looked at every 50 ms."""
+    seen, ended = [anonymous_memory()], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.05):
+            seen.append(anonymous_memory())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
+    ended.set()
+    watcher.join()
+    return max(seen)
+
+
+def serve(ours: Ours) -> None:
+    """Answer one word after another."""
+    for line in sys.stdin:
+        word = line.strip()
+        if not word:
+            return
+        began, memory = time.perf_counter(), None
+        if word == "memory":
+            memory = peak_memory(ours.epoch)
+        else:
+            getattr(ours, word)()
+        told = {"seconds": time.perf_counter() - began, "pictures": ours.train, "memory": memory}
+        print("@@" + json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("WANDB_MODE", "offline")
+    given = dict(argument.split("=", 1) for argument in sys.argv[2:])
+    serve(Ours(sys.argv[1], {key: yaml.safe_load(value) for key, value in given.items()}))
