@@ -88,8 +88,8 @@ def _throughput(rows: list[measures.Row]) -> str:
 def _frozen(rows: list[measures.Row]) -> str:
     intro = (
         "Ten epochs of VGG16 with its convolutions frozen and flips. Against the forward passes that its views need "
-        "(two of each training picture, one of each validation picture; random tensors): seconds over seconds, best is 1. "
-        "Against ten epochs of others (one epoch, times ten): how many times as fast."
+        "(two of each training picture, one of each validation picture; random tensors): seconds over seconds, best is "
+        "1. Against ten epochs of others (one epoch, times ten): how many times as fast."
     )
     return f"{intro}\n\n{_pairs(rows, 's')}"
 
@@ -130,9 +130,9 @@ def _repro(rows: list[measures.Row]) -> str:
     ]  # fmt: skip
     return "\n\n".join(
         [
-            f"The default `dvc repro` from nothing, everything installed: "
-            f"**{whole['seconds']['median'] / 60:.1f} minutes**; of them {whole['outside']:.1%} outside the stages' own work (their start, and DVC). One in which nothing "
-            f"changed: {ratio(idle['seconds'])} s.",
+            f"The default `dvc repro` from nothing, everything installed: **{whole['seconds']['median'] / 60:.1f} "
+            f"minutes**; of them {whole['outside']:.1%} outside the stages' own work (their start, and DVC). One in "
+            f"which nothing changed: {ratio(idle['seconds'])} s.",
             table("stage | runs | seconds in all | start of one, s", told),
         ]
     )
