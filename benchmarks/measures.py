@@ -63,6 +63,8 @@ def study(size: int) -> Iterator[Path]:
     """A folder with the face task split and packed at a size, and the same pictures as a folder for the peers."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
+        for empty in ("photos", "pretrain-photos"):
+            (folder / "data" / empty).mkdir(parents=True)
         keys: dict[str, Any] = {"preprocess__size": size}
         if PHOTOS.is_dir():
             columns = {"file": "file", "person": "person", "face": "face_task", "emotion": "emotion_task"}
@@ -108,47 +110,51 @@ def rate(answer: Row) -> float:
     return float(answer["pictures"] / answer["seconds"])
 
 
-def throughput(environment: Path) -> list[Row]:
+def throughput(environment: Path, size: int) -> list[Row]:
     """ResNet18: our epochs against the bare network's steps and against each peer's epochs."""
     rows: list[Row] = []
-    for size in (64, 96):
-        with study(size) as folder:
-            sides = {
-                "32-true": ours(folder, "resnet18_scratch", "precision=32-true", FLIP),
-                "auto": ours(folder, "resnet18_scratch", FLIP),
-                "default": ours(folder, "resnet18_scratch"),
-            }
-            for precision, process in sides.items():
-                for word in ("bare", "untracked", "epoch"):
-                    process.ask(word)
-                seen: dict[str, list[float]] = {"bare": [], "untracked": [], "epoch": []}
-                shares, costs = [], []
-                for _ in range(WINDOWS):
-                    for word, values in seen.items():
-                        values.append(rate(process.window(word)))
-                    shares.append(seen["epoch"][-1] / seen["bare"][-1])
-                    costs.append(seen["untracked"][-1] / seen["epoch"][-1] - 1)
-                rates = {word: spread(values)["median"] for word, values in seen.items()}
-                rows.append({"size": size, "against": "bare", "precision": precision, "ratio": spread(shares)})
-                rows[-1] |= {"ours": rates["epoch"], "theirs": rates["bare"], "tracking": spread(costs)}
-            sides["default"].stop()
-            for way in PEERS:
-                peer = best_peer(environment, folder, way, "resnet18", size)
-                for precision in ("32-true", "auto"):
-                    pairs = [
-                        (rate(peer.window("epoch")), rate(sides[precision].window("epoch"))) for _ in range(WINDOWS)
-                    ]
-                    rows.append({"size": size, "against": way, "precision": precision})
-                    rows[-1] |= {"ratio": spread([mine / theirs for theirs, mine in pairs])}
-                    rows[-1] |= {
-                        "workers": int(peer.command[-1]),
-                        "theirs": spread([pair[0] for pair in pairs])["median"],
-                    }
-                    rows[-1] |= {"ours": spread([pair[1] for pair in pairs])["median"]}
-                peer.stop()
-            for precision in ("32-true", "auto"):
-                sides[precision].stop()
+    with study(size) as folder:
+        sides = {
+            "32-true": ours(folder, "resnet18_scratch", "precision=32-true", FLIP),
+            "auto": ours(folder, "resnet18_scratch", FLIP),
+            "default": ours(folder, "resnet18_scratch"),
+        }
+        for precision, process in sides.items():
+            seen: dict[str, list[float]] = {word: [] for word in ("bare", "epoch")}
+            if precision == "default":
+                seen["untracked"] = []
+            for word in seen:
+                process.ask(word)
+            for _ in range(WINDOWS):
+                for word, values in seen.items():
+                    values.append(rate(process.window(word)))
+            rows.append({"size": size, "against": "bare", "precision": precision, "workers": None})
+            rows[-1] |= _compared(seen["epoch"], seen["bare"])
+            if "untracked" in seen:
+                rows[-1] |= {"tracking": _compared(seen["untracked"], seen["epoch"])["ratio"]}
+        sides.pop("default").stop()
+        for way in PEERS:
+            peer = best_peer(environment, folder, way, "resnet18", size)
+            theirs: list[float] = []
+            mine: dict[str, list[float]] = {precision: [] for precision in sides}
+            for _ in range(WINDOWS):
+                theirs.append(rate(peer.window("epoch")))
+                for precision, process in sides.items():
+                    mine[precision].append(rate(process.window("epoch")))
+            for precision, values in mine.items():
+                rows.append({"size": size, "against": way, "precision": precision, "workers": peer.command[-1]})
+                rows[-1] |= _compared(values, theirs)
+            peer.stop()
+        for process in sides.values():
+            process.stop()
     return rows
+
+
+def _compared(ours: list[float], theirs: list[float]) -> Row:
+    """Ratio, window by window, and both medians."""
+    pairs = zip(ours, theirs, strict=True)
+    medians = {"ours": spread(ours)["median"], "theirs": spread(theirs)["median"]}
+    return {"ratio": spread([one / other for one, other in pairs]), **medians}
 
 
 def frozen(environment: Path) -> list[Row]:
@@ -159,24 +165,28 @@ def frozen(environment: Path) -> list[Row]:
         sides = {"32-true": ours(folder, "vgg16", "precision=32-true"), "auto": ours(folder, "vgg16")}
         for precision, process in sides.items():
             process.ask("views")
-            pairs = [
-                (process.window("views")["seconds"], process.window("training")["seconds"]) for _ in range(WINDOWS)
-            ]
-            rows.append({"size": size, "against": "forward passes", "precision": precision})
-            rows[-1] |= {"ratio": spread([whole / views for views, whole in pairs])}
-            rows[-1] |= {"ours": spread([pair[1] for pair in pairs])["median"]}
-            rows[-1] |= {"theirs": spread([pair[0] for pair in pairs])["median"]}
+            views, whole = [], []
+            for _ in range(WINDOWS):
+                views.append(process.window("views")["seconds"])
+                whole.append(process.window("training")["seconds"])
+            rows.append({"size": size, "against": "forward passes", "precision": precision, "workers": None})
+            rows[-1] |= _compared(whole, views)
         for way in PEERS:
             peer = best_peer(environment, folder, way, "vgg16", size)
-            pairs = []
+            theirs: list[float] = []
+            mine: dict[str, list[float]] = {precision: [] for precision in sides}
             for _ in range(WINDOWS):
-                theirs = 10 * peer.window("epoch")["seconds"]
-                pairs.append((theirs, *(sides[name].window("training")["seconds"] for name in ("32-true", "auto"))))
-            for place, precision in enumerate(("32-true", "auto"), start=1):
-                rows.append({"size": size, "against": way, "precision": precision, "workers": int(peer.command[-1])})
-                rows[-1] |= {"ratio": spread([pair[0] / pair[place] for pair in pairs])}
-                rows[-1] |= {"ours": spread([pair[place] for pair in pairs])["median"]}
-                rows[-1] |= {"theirs": spread([pair[0] for pair in pairs])["median"]}
+                answer = peer.window("epoch")
+                # What drops the last batch of an epoch trains on fewer pictures: the time for as many as ours.
+                theirs.append(10 * answer["seconds"])
+                for precision, process in sides.items():
+                    own = process.window("training")
+                    mine[precision].append(own["seconds"] * answer["pictures"] / own["pictures"])
+            for precision, values in mine.items():
+                compared = _compared(theirs, values)
+                compared["ours"], compared["theirs"] = compared["theirs"], compared["ours"]
+                rows.append({"size": size, "against": way, "precision": precision, "workers": peer.command[-1]})
+                rows[-1] |= compared
             peer.stop()
         for process in sides.values():
             process.stop()
@@ -194,10 +204,12 @@ def settings() -> list[Row]:
                 changes = [f"precision={precision}", f"layout={layout}", f"compile={str(compiled).lower()}"]
                 process = ours(folder, "resnet18_scratch", *changes)
                 first = process.ask("epoch")["seconds"]
-                pairs = [(rate(default.window("epoch")), rate(process.window("epoch"))) for _ in range(WINDOWS)]
+                standard, values = [], []
+                for _ in range(WINDOWS):
+                    standard.append(rate(default.window("epoch")))
+                    values.append(rate(process.window("epoch")))
                 rows.append({"precision": precision, "layout": layout, "compile": compiled, "first_epoch": first})
-                rows[-1] |= {"ours": spread([pair[1] for pair in pairs])["median"]}
-                rows[-1] |= {"ratio": spread([mine / standard for standard, mine in pairs])}
+                rows[-1] |= _compared(values, standard)
                 process.stop()
         default.stop()
     return rows

@@ -24,7 +24,7 @@ import yaml
 from torch.nn import functional as F
 
 from stages import paths
-from stages.params import read, read_recipe
+from stages.params import Recipe, read, read_recipe
 from stages.training import networks, tracking, trunk
 from stages.training.histograms import Recorder
 from stages.training.learner import prepare
@@ -39,7 +39,7 @@ class Ours:
 
     def __init__(self, variant: str, changes: dict[str, Any]) -> None:
         self.variant = variant
-        self.recipe = read_recipe(variant).model_copy(update=changes)
+        self.recipe = Recipe.model_validate(read_recipe(variant).model_dump() | changes)
         self.packed = Packed.read(paths.prepared(TASK))
         self.classes = class_order(self.packed.index["label"], read(f"tasks.{TASK}.positive"))
         self.fabric = fabric_for(self.recipe.precision)
