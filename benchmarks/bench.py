@@ -68,9 +68,9 @@ def _pairs(rows: list[measures.Row], unit: str) -> str:
 def _throughput(rows: list[measures.Row]) -> str:
     cost = next(row["tracking"] for row in rows if "tracking" in row)
     intro = (
-        "An epoch of the train stage (batches, augmentation, validation, scores, histograms, W&B, log) against the bare "
-        "network's forward, backward and step on random tensors that lie in memory, and its forward passes over as "
-        "many validation pictures; and against an epoch of others. `default` is the variant as it stands in "
+        "An epoch of the train stage (batches, augmentation, validation, scores, histograms, W&B, log) against the "
+        "bare network's forward, backward and step on random tensors that lie in memory, and its forward passes over "
+        "as many validation pictures; and against an epoch of others. `default` is the variant as it stands in "
         "params.yaml but for its batch size, 32 everywhere here; elsewhere flips are the only augmentation, as for the "
         "others, who train in 32-true and contiguous layout. Ratio of training pictures per second, above 1 where we "
         "are faster."

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,7 +13,7 @@ from stages import paths
 from stages.errors import StudyError
 from stages.training import checkpoints, parallel
 from stages.training.loop import fabric_for
-from tests.photos import ROOT, write_params
+from tests.photos import ROOT, pack_noise, write_params
 
 CHANGES = {f"variants.{variant}.precision": "32-true" for variant in ("vgg16", "resnet18_scratch")} | {
     f"variants.{variant}.epochs.face": 3 for variant in ("vgg16", "resnet18_scratch")
@@ -27,16 +26,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A face task of bright and dark noise, packed and split, and random starting weights."""
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, CHANGES)
-    generator = np.random.default_rng(0)
-    label = np.arange(PICTURES) % 2
-    noise = generator.integers(0, 120, (PICTURES, 32, 32, 3)) + 60 * label[:, None, None, None]
-    folder = paths.prepared("face")
-    folder.mkdir(parents=True)
-    np.save(folder / "images.npy", noise.astype(np.uint8))
-    table = pd.DataFrame({"file": [f"{number}.png" for number in range(PICTURES)]})
-    table["label"] = np.where(label, "target", "other")
-    table["split"] = np.where(np.arange(PICTURES) < 49, "train", "validation")
-    table.to_csv(folder / "index.csv", index=False)
+    pack_noise(PICTURES, train=49)
     for variant in ("vgg16", "resnet18_scratch"):
         checkpoints.save(paths.start(variant), {}, {"origin": "random weights"})
     return tmp_path

@@ -1,0 +1,46 @@
+"""What `make bench` stands on: our side's answers, and the page made of what was measured."""
+
+import sys
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from benchmarks import bench
+from benchmarks.machine import Process, description, spread
+from stages.writing import write_json
+from tests.photos import ROOT, pack_noise, write_params
+
+
+@pytest.mark.parametrize(("variant", "words"), [("resnet18_scratch", "bare epoch memory"), ("vgg16", "views training")])
+def test_our_side_answers_every_word(variant: str, words: str, tmp_path: Path) -> None:
+    write_params(tmp_path, {})
+    with chdir(tmp_path):
+        pack_noise(20, train=14)
+    command = [sys.executable, "-m", "benchmarks.ours", variant, "batch_size=8", "precision=32-true"]
+    process = Process(command, tmp_path, PYTHONPATH=str(ROOT), WANDB_MODE="disabled")
+    for word in words.split():
+        answer = process.ask(word)
+        assert answer["pictures"] == 14 and answer["seconds"] > 0
+        assert (answer["memory"] is not None) == (word == "memory")
+    process.stop()
+
+
+def test_the_page_holds_what_was_measured(tmp_path: Path) -> None:
+    ratio = spread([1.25, 1.5, 1.0])
+    pair = {
+        "size": 64,
+        "precision": "auto",
+        "against": "plain",
+        "workers": "2",
+        "ratio": ratio,
+        "ours": 9.0,
+        "theirs": 7.2,
+    }
+    rows = [pair | {"against": "forward passes", "workers": None}, pair]
+    with chdir(tmp_path):
+        write_json(bench.FOLDER / "frozen.json", {"machine": description(), "minutes": 2.0, "rows": rows})
+        bench.write()
+        page = bench.PAGE.read_text(encoding="utf-8")
+    assert "| 64 | auto | plain, 2 loader workers | **1.25** (1.00 to 1.50) | 9.0 | 7.2 |" in page
+    assert "## VGG16, frozen" in page and "## The whole run" not in page
