@@ -18,6 +18,12 @@ def unexpected_skips(skipped: set[str], allowed: str) -> list[str]:
     return sorted(skipped - names)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two test processes one starts with the pipeline, which takes longest, and the other with the fast tests."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     found = _found(terminalreporter)
     if found:
