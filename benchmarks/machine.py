@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import time
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +24,6 @@ class Process:
     """A contender that waits on its standard input and works through one word at a time."""
 
     def __init__(self, command: list[str], folder: Path, **environment: str) -> None:
-        # Threads that wait must sleep: while one contender works, the others' may not spin.
         settings = {**os.environ, "WANDB_MODE": "offline", "WANDB_SILENT": "true", **environment}
         self._log = (folder / "bench.log").open("a", encoding="utf-8")
         self._process = subprocess.Popen(
@@ -92,8 +92,6 @@ def spread(values: list[float]) -> dict[str, Any]:
 def description() -> dict[str, Any]:
     """What the figures hold for."""
     versions = ["torch", "torchvision", "lightning-fabric", "wandb", "opencv-python-headless", "dvc"]
-    from importlib.metadata import version  # noqa: PLC0415
-
     flags = Path("/proc/cpuinfo").read_text(encoding="ascii")
     model = next((line.split(":")[1].strip() for line in flags.splitlines() if line.startswith("model name")), "")
     return {

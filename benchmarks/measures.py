@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
-from ruamel.yaml import YAML
 
 from benchmarks.machine import Process, spread
 from stages import paths
+from tests.photos import write_params
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT.parent / "shared" / "photos"
@@ -44,20 +44,6 @@ def python(folder: Path, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-def write_params(folder: Path, **keys: Any) -> None:
-    """The project's params.yaml with some keys changed, named by their path with __ for the dots."""
-    yaml = YAML(typ="safe", pure=True)
-    values = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for path, value in keys.items():
-        *above, last = path.split("__")
-        section = values
-        for part in above:
-            section = section[part]
-        section[last] = value
-    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        yaml.dump(values, file)
-
-
 @contextmanager
 def study(size: int) -> Iterator[Path]:
     """A folder with the face task split and packed at a size, and the same pictures as a folder for the peers."""
@@ -65,12 +51,12 @@ def study(size: int) -> Iterator[Path]:
         folder = Path(name)
         for empty in ("photos", "pretrain-photos"):
             (folder / "data" / empty).mkdir(parents=True)
-        keys: dict[str, Any] = {"preprocess__size": size}
+        keys: dict[str, Any] = {"preprocess.size": size}
         if PHOTOS.is_dir():
             columns = {"file": "file", "person": "person", "face": "face_task", "emotion": "emotion_task"}
-            keys |= {"data__source": "folder", "data__folder__path": str(PHOTOS), "data__folder__columns": columns}
-            keys |= {"tasks__face__positive": "positive"}
-        write_params(folder, **keys)
+            keys |= {"data.source": "folder", "data.folder.path": str(PHOTOS), "data.folder.columns": columns}
+            keys |= {"tasks.face.positive": "positive"}
+        write_params(folder, keys)
         for stage in ("check", "download", "split face", "preprocess face"):
             python(folder, "-m", f"stages.{stage.split()[0]}", *stage.split()[1:])
         table = pd.read_csv(folder / paths.split("face"), dtype=str)
@@ -236,7 +222,7 @@ def memory() -> list[Row]:
     for count in (1000, 50_000):
         with TemporaryDirectory(prefix="bench-") as name:
             folder = Path(name)
-            write_params(folder)
+            write_params(folder, {})
             prepared = folder / paths.prepared("face")
             prepared.mkdir(parents=True)
             shape = (count, 96, 96, 3)
