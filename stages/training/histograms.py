@@ -1,17 +1,32 @@
 """Distributions of gradients and parameters, once per epoch, computed on the training device."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
+SAMPLE = 2**16  # values of a parameter that are counted; all of ResNet18's would take a fortieth of a small epoch
+
 
 def histogram(values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Counts (bins,) and edges (bins + 1,) over the range of the values, on the CPU."""
-    flat = values.detach().float().flatten()
-    low, high = flat.min(), flat.max()
+    """Counts (bins,) and edges (bins + 1,) over the range of the values, on the CPU.
+
+    The range is that of all values. Of more than 65,536 those are counted that stand a fixed step apart;
+    NaN and infinite ones (16-mixed has such gradients at times, and leaves their step out) are not.
+    """
+    values = values.detach()
+    low, high = (float(end) for end in torch.aminmax(values))
+    if not math.isfinite(high - low):
+        finite = values[values.isfinite()]
+        values = finite if len(finite) else values.new_zeros(1)
+        low, high = (float(end) for end in torch.aminmax(values))
     if low == high:
         low, high = low - 0.5, high + 0.5
-    counts = torch.histc(flat, bins=bins, min=low.item(), max=high.item())
-    return counts.cpu(), torch.linspace(low.item(), high.item(), bins + 1)
+    # In the order of memory, which copies nothing; an odd step falls into step with no layer's even sizes.
+    flat = values.as_strided((values.numel(),), (1,))
+    flat = flat[:: -(-len(flat) // SAMPLE) | 1]
+    counts = torch.histc(flat.float(), bins=bins, min=low, max=high)
+    return counts.cpu(), torch.linspace(low, high, bins + 1)
 
 
 class Recorder:

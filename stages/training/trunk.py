@@ -100,9 +100,11 @@ class Features:
 
     def batch(self, rows: Tensor, epoch: int | None) -> Tensor:
         """(B, ...) float32: the features of the view that the epoch draws for each row, or of the plain one."""
-        drawn = self._pictures.draws(epoch).flip[rows].long() if epoch is not None and self._flips else 0
+        view = torch.zeros_like(rows)
+        if epoch is not None and self._flips:
+            view = self._pictures.draws(epoch).flip[rows].long()
         place = self.views.device
-        found = self.views[drawn.to(place) if isinstance(drawn, Tensor) else 0, rows.to(place)]
+        found = self.views[view.to(place), rows.to(place)]
         found = found.to(self.labels.device, non_blocking=True)
         return found.contiguous(memory_format=self._pictures.layout) if found.dim() == 4 else found
 
