@@ -108,8 +108,6 @@ def throughput(environment: Path, size: int) -> list[Row]:
         }
         for precision, process in sides.items():
             seen: dict[str, list[float]] = {word: [] for word in ("bare", "epoch")}
-            if precision == "default":
-                seen["untracked"] = []
             for word in seen:
                 process.ask(word)
             for _ in range(BARE_WINDOWS):
@@ -117,8 +115,6 @@ def throughput(environment: Path, size: int) -> list[Row]:
                     values.append(rate(process.window(word)))
             rows.append({"size": size, "against": "bare", "precision": precision, "workers": None})
             rows[-1] |= _compared(seen["epoch"], seen["bare"])
-            if "untracked" in seen:
-                rows[-1] |= {"tracking": _compared(seen["untracked"], seen["epoch"])["ratio"]}
         sides.pop("default").stop()
         for way in PEERS:
             peer = best_peer(environment, folder, way, "resnet18", size)
@@ -142,6 +138,16 @@ def _compared(ours: list[float], theirs: list[float]) -> Row:
     pairs = zip(ours, theirs, strict=True)
     medians = {"ours": spread(ours)["median"], "theirs": spread(theirs)["median"]}
     return {"ratio": spread([one / other for one, other in pairs]), **medians}
+
+
+def tracking() -> list[Row]:
+    """Share of an epoch of ResNet18 as it stands in params.yaml that histograms, W&B and the log take."""
+    with study(64) as folder:
+        process = Process([sys.executable, "-m", "benchmarks.ours", "resnet18_scratch"], folder, PYTHONPATH=str(ROOT))
+        process.ask("epoch")
+        answers = [process.window("epoch") for _ in range(BARE_WINDOWS)]
+        process.stop()
+    return [{"share": spread([answer["tracking"] / answer["seconds"] for answer in answers])}]
 
 
 def frozen(environment: Path) -> list[Row]:

@@ -3,7 +3,7 @@
     python -m benchmarks.ours VARIANT [key=value ...]
 
 The words it knows, one a line: `epoch` trains an epoch as the train stage does, with histograms, W&B
-offline and the log; `untracked` one without them; `bare` the same steps of the bare network on random
+offline and the log, and tells the seconds that these took; `bare` the same steps of the bare network on random
 tensors that lie in memory; `training` a whole training from the start; `views` the forward passes that
 a cache of the frozen layers needs, on random tensors; `memory` an epoch, with the peak of the
 process's anonymous memory.
@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 import yaml
 from torch.nn import functional as F
@@ -45,42 +46,36 @@ class Ours:
         self.fabric = fabric_for(self.recipe.precision)
         split = self.packed.index["split"]
         self.train, self.validation = int((split == "train").sum()), int((split == "validation").sum())
-        self._under_way: dict[bool, Iterator[Epoch]] = {}
+        self._under_way: Iterator[Epoch] | None = None
         self._bare: Callable[[], None] | None = None
+        self.tracking = self._others = 0.0
 
-    def epochs(self, number: int, tracked: bool) -> Iterator[Epoch]:
+    def epochs(self, number: int) -> Iterator[Epoch]:
         """A training, epoch by epoch, with what the train stage does after each."""
         network, learner, train, validation = prepare(self.fabric, self.packed, self.classes, self.recipe, {}, 0)
         fitting = fit(self.fabric, learner, train, validation, self.recipe, number, len(self.classes), 0)
-        if not tracked:
-            yield from fitting
-            return
         recorder = Recorder(network, 64)
         run = tracking.Run(f"bench-{os.getpid()}-{time.time_ns()}", TASK, self.variant, self.recipe.model_dump())
         for epoch in fitting:
+            began, others = time.perf_counter(), children_seconds()
             found = tracking.named("gradient", recorder.add("gradient"))
             run.epoch(epoch.epoch, asdict(epoch), found | tracking.named("parameter", recorder.add("parameter")))
             with Path("epochs.log").open("a", encoding="utf-8") as log:
                 log.write(f"{epoch}\n")
+            # Of W&B's own process what it used since the last epoch, for it works on beside the training.
+            self.tracking = time.perf_counter() - began + (others - self._others)
+            self._others = children_seconds()
             yield epoch
         run.close()
 
     def epoch(self) -> None:
         """The next epoch of a long training."""
-        self._next(tracked=True)
-
-    def untracked(self) -> None:
-        """The next epoch of another one, without histograms, W&B and log."""
-        self._next(tracked=False)
-
-    def _next(self, tracked: bool) -> None:
-        if tracked not in self._under_way:
-            self._under_way[tracked] = self.epochs(MANY, tracked)
-        next(self._under_way[tracked])
+        self._under_way = self._under_way or self.epochs(MANY)
+        next(self._under_way)
 
     def training(self) -> None:
         """The variant's training from the start, the pass through frozen layers included."""
-        for _ in self.epochs(10, tracked=True):
+        for _ in self.epochs(10):
             pass
 
     def bare(self) -> None:
@@ -128,6 +123,11 @@ class Ours:
         return images.contiguous(memory_format=LAYOUTS[self.recipe.layout])
 
 
+def children_seconds() -> float:
+    """CPU seconds that this process's children have used so far."""
+    return sum(sum(child.cpu_times()[:2]) for child in psutil.Process().children(recursive=True))
+
+
 def anonymous_memory() -> int:
     """Bytes of this process that no file backs (RssAnon)."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
@@ -162,6 +162,7 @@ def serve(ours: Ours) -> None:
         else:
             getattr(ours, word)()
         told = {"seconds": time.perf_counter() - began, "pictures": ours.train, "memory": memory}
+        told["tracking"] = ours.tracking
         print("@@" + json.dumps(told), flush=True)
 
 
