@@ -59,7 +59,13 @@ def _paths_missing(settings: params.Params) -> list[str]:
 
 def _paths_in_outputs(settings: params.Params) -> list[str]:
     """Photo folders that the pipeline itself writes to, or that hold what it writes."""
-    below_data = (paths.RAW, paths.split("any").parent, paths.prepared("any").parent, paths.weights("any").parent)
+    below_data = (
+        paths.RAW,
+        paths.split("any").parent,
+        paths.leaks("any").parent,
+        paths.prepared("any").parent,
+        paths.weights("any").parent,
+    )
     models = (paths.start("any").parent, paths.checkpoint("", "", 0).parent, paths.histograms("", "", 0).parent)
     outputs = [path.resolve() for path in (*below_data, *models, paths.METRICS, paths.PLOTS)]
     faults = []

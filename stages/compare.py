@@ -1,21 +1,27 @@
 """Lay the variants of a task side by side.
 
-In: the study's names (data/study.json) and, of each model of the task, the history.csv and scores.json
-that `plot` left in plots/figures/<task>/<variant>_<seed>/.
-Out: plots/comparison/<task>.png; plots/<task>/ with curves.csv, confusion.csv and confusion_zscore.csv, long
-tables with a variant and a seed column. A task without labels gets a picture that says so, and empty tables.
+In: the study's names (data/study.json) and, of each model of the task, the history.csv, scores.json,
+predictions.csv and challenges.csv that `plot` left in plots/figures/<task>/<variant>_<seed>/.
+Out: plots/comparison/<task>.png and <task>_challenges.png; plots/<task>/ with curves.csv, confusion.csv,
+confusion_zscore.csv and challenges.csv, long tables with a variant and a seed column; metrics/<task>/
+differences.json, what tells the variants apart more than chance does. A task without labels gets pictures that
+say so, and empty tables.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
 from stages import paths, writing
 from stages.errors import main
 from stages.figures import style
+from stages.figures.challenges import challenges
 from stages.figures.curves import comparison, notice
-from stages.figures.results import HISTORY_COLUMNS, Result, entry, read_json, read_result
+from stages.figures.results import HISTORY_COLUMNS, Result, entry, read_json, read_result, read_table
+from stages.scoring.differences import differences, seed_differences
 
 
 def compare(task: str) -> None:
@@ -28,17 +34,49 @@ def compare(task: str) -> None:
         for seed in study["seeds"]
     ]
     trained = [result for result in results if result.reason is None]
+    folders = [paths.model_figures(task, result.variant, result.seed) for result in trained]
+    hard = [read_table(folder / "challenges.csv") for folder in folders]
+    predicted = [read_table(folder / "predictions.csv", text=True) for folder in folders]
     with style.style():
         if trained:
-            figure = comparison(trained, f"{title}: the variants side by side")
+            figures = [
+                comparison(trained, f"{title}: the variants side by side"),
+                challenges(trained, hard, f"{title}: hard versions of the validation pictures, 95 % intervals"),
+            ]
         else:
-            figure = notice(results[0].reason or "", title)
-        with writing.whole_file(paths.comparison(task)) as temporary:
-            temporary.write_bytes(style.png(figure))
+            figures = [notice(results[0].reason or "", title)] * 2
+        for path, figure in zip((paths.comparison(task), paths.challenges(task)), figures, strict=True):
+            with writing.whole_file(path) as temporary:
+                temporary.write_bytes(style.png(figure))
     tables = paths.task_plots(task)
     writing.write_csv(tables / "curves.csv", _curve_table(trained))
     writing.write_csv(tables / "confusion.csv", _cells(trained, "confusion_matrix", "count"))
     writing.write_csv(tables / "confusion_zscore.csv", _cells(trained, "confusion_matrix_zscore", "zscore"))
+    writing.write_csv(tables / "challenges.csv", _hard_table(trained, hard))
+    writing.write_json(paths.task_metrics(task) / "differences.json", _differences(trained, predicted))
+
+
+def _differences(results: Sequence[Result], predictions: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    """By seed, every pair of variants on the same pictures; over several seeds, the pairs' mean differences."""
+    seeds: dict[int, dict[str, pd.DataFrame]] = {}
+    for result, table in zip(results, predictions, strict=True):
+        seeds.setdefault(result.seed, {})[result.variant] = table[table["split"] == "validation"]
+    accuracies: dict[str, list[float]] = {}
+    for result in results:
+        accuracies.setdefault(result.variant, []).append(result.scores["accuracy"])
+    return {
+        "by_seed": {str(seed): [asdict(pair) for pair in differences(tables)] for seed, tables in seeds.items()},
+        "over_seeds": [asdict(pair) for pair in seed_differences(accuracies)] if len(seeds) > 1 else [],
+    }
+
+
+def _hard_table(results: Sequence[Result], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    columns = ["variant", "seed", "kind", "strength", "accuracy", "low", "high"]
+    found = [
+        table.assign(variant=result.variant, seed=result.seed)[columns]
+        for result, table in zip(results, tables, strict=True)
+    ]
+    return pd.concat(found) if found else pd.DataFrame(columns=columns)
 
 
 def _curve_table(results: Iterable[Result]) -> pd.DataFrame:

@@ -126,6 +126,7 @@ class Split(Section):
     validation: Annotated[float, Field(gt=0, lt=1)]
     test: Share
     group: Literal["none", "person", "near_duplicate"]
+    leaks: Literal["warn", "stop", "group"]
 
 
 class Preprocess(Section):
@@ -221,6 +222,10 @@ class Variant(Recipe):
     epochs: dict[Name, Count]
 
 
+class Challenges(Section):
+    strengths: Annotated[list[Annotated[int, Field(ge=1, le=5)]], Field(min_length=1)]
+
+
 class Params(Section):
     seed: Seed
     seeds: Annotated[list[Seed], Field(min_length=1)]
@@ -230,6 +235,7 @@ class Params(Section):
     preprocess: Preprocess
     weights: Weights
     training: Training
+    challenges: Challenges
     variants: Annotated[dict[Name, Variant], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -19,6 +19,11 @@ def split(task: str) -> Path:
     return DATA / "splits" / f"{task}.csv"
 
 
+def leaks(task: str) -> Path:
+    """Folder of what `leaks` found between the sides of a split."""
+    return DATA / "leaks" / task
+
+
 def prepared(task: str) -> Path:
     return DATA / "prepared" / task
 
@@ -40,17 +45,17 @@ def histograms(task: str, variant: str, seed: int) -> Path:
 
 
 def task_metrics(task: str) -> Path:
-    """Folder of what is measured once per task: split.json, preprocess.json, and the models' folders."""
+    """Folder of what is measured once per task (split, leaks, preprocess, differences), and the models' folders."""
     return METRICS / task
 
 
 def model_metrics(task: str, variant: str, seed: int) -> Path:
-    """Folder of history.csv, scores.json, predictions.csv, epochs.log and timing.json."""
+    """Folder of all that is measured of a model, from history.csv to scores.json."""
     return METRICS / task / variant / str(seed)
 
 
 def task_plots(task: str) -> Path:
-    """Folder of the tables that `dvc plots` draws: curves.csv, confusion.csv, confusion_zscore.csv."""
+    """Folder of the tables that `dvc plots` draws."""
     return PLOTS / task
 
 
@@ -60,10 +65,20 @@ def task_figures(task: str) -> Path:
 
 
 def model_figures(task: str, variant: str, seed: int) -> Path:
-    """Folder of a model's pictures, with copies of its history.csv and scores.json for `compare`."""
+    """Folder of a model's pictures, with copies of what `compare` reads."""
     return task_figures(task) / f"{variant}_{seed}"
 
 
 def comparison(task: str) -> Path:
     """The picture of a task's variants side by side."""
     return PLOTS / "comparison" / f"{task}.png"
+
+
+def challenges(task: str) -> Path:
+    """The picture of a task's variants on hard versions of the validation pictures."""
+    return PLOTS / "comparison" / f"{task}_challenges.png"
+
+
+def mistakes(task: str, variant: str, seed: int) -> Path:
+    """The page of a model's mistakes."""
+    return PLOTS / "mistakes" / task / f"{variant}_{seed}.html"

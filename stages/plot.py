@@ -1,8 +1,9 @@
 """Draw the figures of a model.
 
-In: its history.csv, scores.json and histograms, and the study's names (data/study.json).
-Out: plots/figures/<task>/<variant>_<seed>/ with curves.png, confusion.png, gradients.png and parameters.png,
-and copies of history.csv and scores.json: `compare` depends on the folders of a task's models, and the
+In: its history.csv, scores.json, predictions.csv, challenges.csv, roc.csv and histograms, and the study's names
+(data/study.json).
+Out: plots/figures/<task>/<variant>_<seed>/ with curves.png, confusion.png, calibration.png, gradients.png and
+parameters.png, and copies of what `compare` reads: it depends on the folders of a task's models, and the
 folder those files come from also holds timing.json, which changes at every run. A task without labels
 gets the copies alone.
 """
@@ -19,10 +20,13 @@ from safetensors import SafetensorError, safe_open
 from stages import paths, writing
 from stages.errors import StudyError, main, seed_of
 from stages.figures import style
+from stages.figures.calibration import calibration
 from stages.figures.confusion import confusion
 from stages.figures.curves import curves
 from stages.figures.distributions import chosen, distributions
-from stages.figures.results import Result, entry, missing, read_json, read_result
+from stages.figures.results import Result, entry, missing, read_json, read_result, read_table
+
+COPIED = ("history.csv", "scores.json", "predictions.csv", "challenges.csv")
 
 
 def plot(task: str, variant: str, seed_text: str) -> None:
@@ -33,7 +37,9 @@ def plot(task: str, variant: str, seed_text: str) -> None:
     task_title = entry(study, "tasks", task)["title"]
     result = read_result(metrics, task, variant, entry(study, "variants", variant), seed)
     with writing.whole_folder(paths.model_figures(task, variant, seed)) as folder, style.style():
-        for name in ("history.csv", "scores.json"):
+        for name in COPIED:
+            if not (metrics / name).is_file():
+                raise missing(metrics / name)
             shutil.copyfile(metrics / name, folder / name)
         if result.reason is None:
             _draw(result, folder, f"{task_title}: {result.title}, seed {result.seed}")
@@ -42,6 +48,8 @@ def plot(task: str, variant: str, seed_text: str) -> None:
 def _draw(result: Result, folder: Path, heading: str) -> None:
     _save(folder / "curves.png", curves(result, heading))
     _save(folder / "confusion.png", confusion(result, heading))
+    points = read_table(paths.model_metrics(result.task, result.variant, result.seed) / "roc.csv")
+    _save(folder / "calibration.png", calibration(result, points, heading))
     path = paths.histograms(result.task, result.variant, result.seed)
     names, arrays = _read_histograms(path)
     places = chosen(names)

@@ -40,7 +40,8 @@ def _read_part(task: str, about: dict[str, Any], titles: dict[str, str], seeds: 
     reason = next((model.result.reason for model in models if model.result.reason is not None), None)
     if reason is not None:
         models = []
-    return Part(task, about["title"], about["positive"], models, reason, split, preprocess)
+    leaks, differences = read_json(folder / "leaks.json"), read_json(folder / "differences.json")
+    return Part(task, about["title"], about["positive"], models, reason, split, preprocess, leaks, differences)
 
 
 def _read_model(task: str, variant: str, title: str, seed: int) -> Model:
@@ -48,6 +49,7 @@ def _read_model(task: str, variant: str, title: str, seed: int) -> Model:
     result = read_result(folder, task, variant, title, seed)
     try:
         log = (folder / "epochs.log").read_text(encoding="utf-8")
+        challenges = pd.read_csv(folder / "challenges.csv")
         predictions = writing.read_csv(folder / "predictions.csv")
         predictions = predictions[predictions["split"] == "validation"]
     except FileNotFoundError as error:
@@ -55,7 +57,7 @@ def _read_model(task: str, variant: str, title: str, seed: int) -> Model:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise StudyError(f"a file in {folder} is not readable ({error}); delete it and run `dvc repro`") from None
     timing = folder / "timing.json"
-    return Model(result, log, predictions, read_json(timing) if timing.exists() else None)
+    return Model(result, log, predictions, challenges, read_json(timing) if timing.exists() else None)
 
 
 def _read_picture(name: str) -> bytes:

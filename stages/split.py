@@ -1,6 +1,6 @@
 """Share the pictures of a task out to train, validation and, where asked for, test.
 
-In: data/raw/index.csv (and its pictures for `split.group: near_duplicate`).
+In: data/raw/index.csv (and its pictures for `split.group: near_duplicate` and `split.leaks: group`).
 Out: data/splits/<task>.csv (file, label, split, group) and metrics/<task>/split.json.
 A task without any label gets both files too: a table with its header alone, and the reason.
 """
@@ -13,7 +13,7 @@ import pandas as pd
 from stages import params, paths
 from stages.errors import StudyError, main
 from stages.sources.folder import label_form
-from stages.splitting import groups, shares
+from stages.splitting import groups, people, shares
 from stages.writing import read_csv, write_csv, write_json
 
 SPLITS = ("train", "validation", "test")
@@ -34,7 +34,7 @@ def split(task: str) -> None:
         print(f"{task}: {reason}; its stages write empty results")
         return
     table, classes = _labelled(index, task, positive)
-    table["group"] = _groups(table, settings.group)
+    table["group"] = _groups(table, settings)
     table["split"] = _drawn(table, classes, seed, settings, task)
     report = _report(table, None, classes, settings)
     write_csv(paths.split(task), table[["file", "label", "split", "group"]])
@@ -63,17 +63,17 @@ def _labelled(index: pd.DataFrame, task: str, positive: str | None) -> tuple[pd.
     return table, classes
 
 
-def _groups(table: pd.DataFrame, kind: str) -> "pd.Series[str]":
-    if kind == "person":
-        if not (table["person"] != "").any():
-            raise StudyError(
-                "split.group is 'person', but no picture names its person; "
-                "set the column (columns.person) or person_pattern of the source"
-            )
-        return groups.by_person(table)
-    if kind == "near_duplicate":
-        return pd.Series(groups.near_duplicates(list(table["file"]), paths.RAW / "images"), index=table.index)
-    return table["file"].copy()
+def _groups(table: pd.DataFrame, settings: params.Split) -> "pd.Series[str]":
+    files, keep_copies = list(table["file"]), settings.group == "near_duplicate" or settings.leaks == "group"
+    if settings.group == "person" and not (table["person"] != "").any():
+        raise StudyError(
+            "split.group is 'person', but no picture names its person; "
+            "set the column (columns.person) or person_pattern of the source"
+        )
+    by_copy = groups.near_duplicates(files, paths.RAW / "images") if keep_copies else files
+    if settings.leaks == "group":
+        return pd.Series(groups.joined(files, by_copy, list(people.by_person(table))), index=table.index)
+    return people.by_person(table) if settings.group == "person" else pd.Series(by_copy, index=table.index)
 
 
 def _drawn(table: pd.DataFrame, classes: list[str], seed: int, settings: params.Split, task: str) -> "pd.Series[str]":
@@ -81,7 +81,8 @@ def _drawn(table: pd.DataFrame, classes: list[str], seed: int, settings: params.
     needed = 3 if settings.test == 0 else 4
     kinds = table.groupby("label")["group"].nunique().reindex(classes)
     if counts.min() < needed or kinds.min() < needed - 1:
-        in_groups = "" if settings.group == "none" else f", in groups: {_counts(kinds)} (split.group: {settings.group})"
+        rule = f"split.group: {settings.group}, split.leaks: {settings.leaks}"
+        in_groups = "" if list(table["group"]) == list(table["file"]) else f", in groups: {_counts(kinds)} ({rule})"
         raise StudyError(
             f"task {task}: a class has too few pictures; each needs {needed}, two to train, one for validation"
             f"{' and one for test' if settings.test else ''}. Found: {_counts(counts)}{in_groups}"
@@ -101,8 +102,9 @@ def _drawn(table: pd.DataFrame, classes: list[str], seed: int, settings: params.
     if (dealt["train"] < 2).any() or (dealt["validation"] < 1).any() or (settings.test and (dealt["test"] < 1).any()):
         told = "; ".join(f"{name}: {_counts(dealt[name])}" for name in SPLITS)
         raise StudyError(
-            f"task {task}: the groups (split.group: {settings.group}) cannot be shared out so that every class "
-            f"is on every side; the nearest was {told}. Change split.validation or split.group, or add pictures"
+            f"task {task}: the groups (split.group: {settings.group}, split.leaks: {settings.leaks}) cannot be shared "
+            f"out so that every class is on every side; the nearest was {told}. Change split.validation, split.group "
+            "or split.leaks, or add pictures"
         )
     return result
 
@@ -113,7 +115,7 @@ def _report(table: pd.DataFrame, reason: str | None, classes: list[str], setting
         for name in SPLITS
     }
     used = counts if settings.test else {name: counts[name] for name in SPLITS[:2]}
-    return {"reason": reason, "classes": classes, "counts": used, "group": settings.group}
+    return {"reason": reason, "classes": classes, "counts": used, "group": settings.group, "leaks": settings.leaks}
 
 
 def _told(counts: dict[str, dict[str, int]]) -> str:

@@ -3,6 +3,8 @@
 import json
 import shutil
 from collections.abc import Iterable
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,19 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 
+from stages.scoring import challenges, operating
+from stages.scoring import scores as scoring
+from stages.scoring.differences import differences, seed_differences
+from stages.writing import write_csv
+
 ROOT = Path(__file__).parents[1]
 FACE = ["other", "target"]
 EMOTION = ["angry", "happy", "neutral", "sad", "surprise"]
 TITLES = {"vgg16": "VGG16", "resnet18_scratch": "ResNet18 from scratch", "resnet18_pretrained": "ResNet18 pretrained"}
 ACCURACY = {"vgg16": 0.93, "resnet18_scratch": 0.90, "resnet18_pretrained": 0.97}
 VGG_NAMES = ["classifier.0.weight", "classifier.0.bias", "classifier.3.weight", "classifier.3.bias"]
-KINDS = ("curves", "confusion", "gradients", "parameters")
+KINDS = ("curves", "confusion", "calibration", "gradients", "parameters")
+COPIED = ("history.csv", "scores.json", "predictions.csv", "challenges.csv")
 RESNET_NAMES = [
     "conv1.weight",
     "bn1.weight",
@@ -70,12 +78,14 @@ def make_study(
         folder = root / "metrics" / task
         if task == empty:
             reason = f"no picture has a label for {task}"
-            write(folder / "split.json", {"reason": reason, "classes": [], "counts": {}, "group": "none"})
+            rules = {"group": "none", "leaks": "warn"}
+            write(folder / "split.json", {"reason": reason, "classes": [], "counts": {}, **rules})
             write(folder / "preprocess.json", {"reason": reason, "found": {}, "left_out": {}, "left_out_files": []})
         else:
             sizes = {label: 43 if label == "target" else 173 if label == "other" else 40 for label in classes}
             counts = {"train": {label: 4 * size for label, size in sizes.items()}, "validation": sizes}
-            write(folder / "split.json", {"reason": None, "classes": classes, "counts": counts, "group": "none"})
+            rules = {"group": "none", "leaks": "warn"}
+            write(folder / "split.json", {"reason": None, "classes": classes, "counts": counts, **rules})
             found = {label: {"one": 5 * size - 6, "none": 4, "several": 2} for label, size in sizes.items()}
             left_out = dict.fromkeys(classes, 0)
             write(
@@ -93,6 +103,23 @@ def make_study(
                     make_model(root, task, variant, seed, classes, generator, timing, rule)
                     if histograms:
                         make_histograms(root, task, variant, seed, generator)
+        copies = {"exact_copies": 1, "near_copies": 2, "people": 7, "pictures_of_them": 30, "people_known": True}
+        write(folder / "leaks.json", {"rule": "warn", **copies})
+        make_differences(folder, [] if task == empty else list(seeds), list(variants))
+
+
+def make_differences(folder: Path, seeds: list[int], variants: list[str]) -> None:
+    """What `compare` finds between the models in a task's folder."""
+    by_seed: dict[str, Any] = {}
+    accuracies: dict[str, list[float]] = {variant: [] for variant in variants}
+    for seed in seeds:
+        models = {variant: folder / variant / str(seed) for variant in variants}
+        tables = {variant: pd.read_csv(model / "predictions.csv", dtype=str) for variant, model in models.items()}
+        by_seed[str(seed)] = [asdict(pair) for pair in differences(tables)]
+        for variant, model in models.items():
+            accuracies[variant].append(json.loads((model / "scores.json").read_text())["accuracy"])
+    over_seeds = [asdict(pair) for pair in seed_differences(accuracies)] if len(seeds) > 1 else []
+    write(folder / "differences.json", {"by_seed": by_seed, "over_seeds": over_seeds})
 
 
 def stand_in_figures(root: Path, picture_size: int = 100) -> None:
@@ -102,13 +129,14 @@ def stand_in_figures(root: Path, picture_size: int = 100) -> None:
         task, variant, seed = scores.parts[-4:-1]
         folder = root / "plots" / "figures" / task / f"{variant}_{seed}"
         folder.mkdir(parents=True)
-        for name in ("history.csv", "scores.json"):
+        for name in COPIED:
             shutil.copyfile(scores.with_name(name), folder / name)
         for kind in KINDS:
             (folder / f"{kind}.png").write_bytes(noise)
-        comparison = root / "plots" / "comparison" / f"{task}.png"
-        comparison.parent.mkdir(exist_ok=True)
-        comparison.write_bytes(noise)
+        for name in (f"{task}.png", f"{task}_challenges.png"):
+            comparison = root / "plots" / "comparison" / name
+            comparison.parent.mkdir(exist_ok=True)
+            comparison.write_bytes(noise)
 
 
 def write(path: Path, values: Any) -> None:
@@ -121,6 +149,8 @@ def write_empty(root: Path, task: str, variant: str, seed: int, reason: str) -> 
     (folder / "history.csv").write_text("epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr,gradient_norm\n")
     (folder / "epochs.log").write_text("")
     (folder / "predictions.csv").write_text("file,split,truth,prediction\n")
+    write_csv(folder / "challenges.csv", pd.DataFrame(columns=challenges.COLUMNS))
+    write_csv(folder / "roc.csv", pd.DataFrame(columns=operating.COLUMNS))
     write(folder / "scores.json", {"reason": reason})
     path = root / "data" / "histograms" / task / variant / f"{seed}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +175,10 @@ def make_model(
     prediction = truth.copy()
     wrong = generator.choice(len(truth), round(len(truth) * (1 - ACCURACY[variant])), replace=False)
     prediction[wrong] = (truth[wrong] + generator.choice([1, 3], len(wrong))) % len(classes)
-    scores = score(truth, prediction, classes)
+    probabilities = np.full((len(truth), len(classes)), 0.1 / (len(classes) - 1))
+    probabilities[np.arange(len(truth)), prediction] = 0.9
+    positive = "target" if classes == FACE else None
+    scores = score(truth, probabilities, classes, positive)
     history = make_history(epochs, scores["accuracy"], generator)
     history.to_csv(folder / "history.csv", index=False, lineterminator="\n")
     (folder / "epochs.log").write_text(
@@ -169,12 +202,12 @@ def make_model(
         "task": task,
         "variant": variant,
         "seed": seed,
-        "positive": "target" if task == "face" else None,
+        "positive": positive,
+        "pictures": len(truth),
+        "by_group": {"light": {"dim": {"pictures": 20, "accuracy": 0.8, "accuracy_interval": [0.6, 0.9]}}},
         "epoch": {"kept": epochs, "rule": rule},
         "weights": "random weights" if "scratch" in variant else "pretrained on 4000 drawn pictures of 400 people",
         "loss": float(last.val_loss),
-        "roc_auc": 0.99,
-        "average_precision": 0.98,
         "generalization_gap": float(last.train_accuracy - last.val_accuracy),
         "epochs_to": reached,
         "parameters": {"trainable": trainable, "total": max(trainable, 14_700_000)},
@@ -186,9 +219,20 @@ def make_model(
     table["split"] = "validation"
     table["truth"] = [classes[place] for place in truth]
     table["prediction"] = [classes[place] for place in prediction]
-    for place, label in enumerate(classes):
-        table[f"p_{label}"] = np.where(prediction == place, 0.9, 0.1 / max(1, len(classes) - 1))
+    table = table.join(pd.DataFrame(probabilities, columns=[f"p_{label}" for label in classes]))
     table.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
+    hard = []
+    for strength in (1, 3, 5):
+        found = prediction.copy()
+        found[generator.choice(len(truth), 12 * (strength - 1), replace=False)] = 0
+        for kind in ("mask", "low_light"):
+            told = challenges.outcome(truth, found, 1 if positive else None)
+            hard.append({"kind": kind, "strength": strength, **told})
+    write_csv(folder / "challenges.csv", pd.DataFrame(hard, columns=challenges.COLUMNS))
+    points = pd.DataFrame(columns=operating.COLUMNS)
+    if positive:
+        points = operating.operating_points(truth == 1, probabilities[:, 1])
+    write_csv(folder / "roc.csv", points)
     if timing:
         seconds = 41.5 if variant == "vgg16" else 95.25
         write(
@@ -221,33 +265,18 @@ def make_history(epochs: int, final: float, generator: np.random.Generator) -> p
     )
 
 
-def score(truth: np.ndarray, prediction: np.ndarray, classes: list[str]) -> dict[str, Any]:
-    matrix = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(matrix, (truth, prediction), 1)
-    per_class = {}
-    for place, label in enumerate(classes):
-        hits, asked, given = int(matrix[place, place]), int(matrix[:, place].sum()), int(matrix[place].sum())
-        precision, recall = hits / max(1, asked), hits / max(1, given)
-        f1 = 2 * precision * recall / max(1e-12, precision + recall)
-        per_class[label] = {"precision": precision, "recall": recall, "f1": f1, "support": given}
-    binary = len(classes) == 2
-    false_positives = [int(matrix[:, place].sum() - matrix[place, place]) for place in range(len(classes))]
-    false_negatives = [int(matrix[place].sum() - matrix[place, place]) for place in range(len(classes))]
-    return {
-        "classes": classes,
-        "pictures": len(truth),
-        "accuracy": float(np.trace(matrix) / len(truth)),
-        "accuracy_interval": [
-            max(0.0, np.trace(matrix) / len(truth) - 0.03),
-            min(1.0, np.trace(matrix) / len(truth) + 0.02),
-        ],
-        "macro_f1": float(np.mean([values["f1"] for values in per_class.values()])),
-        "per_class": per_class,
-        "confusion_matrix": matrix.tolist(),
-        "confusion_matrix_zscore": ((matrix - matrix.mean()) / matrix.std()).tolist(),
-        "false_positives": false_positives[1] if binary else dict(zip(classes, false_positives, strict=True)),
-        "false_negatives": false_negatives[1] if binary else dict(zip(classes, false_negatives, strict=True)),
-    }
+@cache
+def _score(truth: bytes, probabilities: bytes, classes: tuple[str, ...], positive: str | None) -> str:
+    own = np.frombuffer(truth, dtype=np.int64)
+    return json.dumps(scoring.score(own, np.frombuffer(probabilities).reshape(len(own), -1), list(classes), positive))
+
+
+def score(truth: np.ndarray, probabilities: np.ndarray, classes: list[str], positive: str | None) -> dict[str, Any]:
+    """The real scores, computed once for the same numbers."""
+    found: dict[str, Any] = json.loads(
+        _score(truth.astype(np.int64).tobytes(), probabilities.tobytes(), tuple(classes), positive)
+    )
+    return {"classes": classes, **found}
 
 
 def make_histograms(root: Path, task: str, variant: str, seed: int, generator: np.random.Generator) -> None:

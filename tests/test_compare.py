@@ -10,11 +10,12 @@ from PIL import Image
 from stages.compare import compare
 from stages.errors import StudyError
 from stages.plot import plot
-from tests.study_maker import EMOTION, TITLES, make_study, stand_in_figures
+from tests.study_maker import COPIED, EMOTION, TITLES, make_study, stand_in_figures
 
 SIGNS = ["$\\frac{", "<b>|x", "a\nb", "happy", "_" * 60]
 PICTURE, TABLES = Path("plots/comparison/emotion.png"), Path("plots/emotion")
-NAMES = ("curves.csv", "confusion.csv", "confusion_zscore.csv")
+HARD, DIFFERENCES = Path("plots/comparison/emotion_challenges.png"), Path("metrics/emotion/differences.json")
+NAMES = ("curves.csv", "confusion.csv", "confusion_zscore.csv", "challenges.csv")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / PICTURE, *(folder / TABLES / name for name in NAMES))}
+    files = [PICTURE, HARD, DIFFERENCES, *(TABLES / name for name in NAMES)]
+    return {path.name: (folder / path).read_bytes() for path in files}
 
 
 def test_the_table_of_curves_holds_every_history(compared: Path) -> None:
@@ -82,7 +84,18 @@ def test_other_numbers_give_another_picture(compared: Path, study: Path) -> None
     path.write_text(json.dumps(scores | {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6]}))
     compare("emotion")
     now, before = outputs(study), outputs(compared)
-    assert {name for name in now if now[name] != before[name]} == {PICTURE.name}
+    assert {name for name in now if now[name] != before[name]} == {PICTURE.name, HARD.name}
+
+
+def test_other_predictions_give_another_difference(compared: Path, study: Path) -> None:
+    path = Path("plots/figures/emotion/vgg16_0/predictions.csv")
+    table = pd.read_csv(path)
+    table.assign(prediction="sad").to_csv(path, index=False)
+    compare("emotion")
+    now, before = outputs(study), outputs(compared)
+    assert {name for name in now if now[name] != before[name]} == {DIFFERENCES.name}
+    pairs = json.loads(DIFFERENCES.read_text())["by_seed"]["0"]
+    assert {pair["second"] for pair in pairs if pair["p"] < 1e-9} == {"vgg16"}
 
 
 def test_seeds_each_have_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +104,9 @@ def test_seeds_each_have_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     compare("face")
     assert {len(rows) for _, rows in pd.read_csv("plots/face/curves.csv").groupby("seed")} == {10}
-    for name in ("curves", "confusion", "confusion_zscore"):
+    for name in ("curves", "confusion", "confusion_zscore", "challenges"):
         assert set(pd.read_csv(f"plots/face/{name}.csv")["seed"]) == {0, 1}
+    assert set(json.loads(Path("metrics/face/differences.json").read_text())["by_seed"]) == {"0", "1"}
 
 
 def test_a_task_without_labels_has_a_picture_and_empty_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +114,10 @@ def test_a_task_without_labels_has_a_picture_and_empty_tables(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     plot("emotion", "vgg16", "0")
     compare("emotion")
-    with Image.open(PICTURE) as opened:
-        assert opened.width > opened.height > 100
+    for picture in (PICTURE, HARD):
+        with Image.open(picture) as opened:
+            assert opened.width > opened.height > 100
+    assert json.loads(DIFFERENCES.read_text()) == {"by_seed": {}, "over_seeds": []}
     for name in NAMES:
         assert pd.read_csv(TABLES / name).empty
 
@@ -114,7 +130,7 @@ def test_signs_in_a_label_are_drawn_not_read(tmp_path: Path, monkeypatch: pytest
     assert set(pd.read_csv(TABLES / "confusion.csv")["truth"]) == set(SIGNS)
 
 
-@pytest.mark.parametrize("name", ["history.csv", "scores.json"])
+@pytest.mark.parametrize("name", COPIED)
 def test_a_missing_file_is_named_and_nothing_is_left(study: Path, name: str) -> None:
     PICTURE.unlink()
     missing = Path("plots/figures/emotion/resnet18_scratch_0") / name

@@ -104,6 +104,7 @@ def test_all_that_is_promised_is_there(study: Path) -> None:
     report = (study / "plots" / "report.md").read_text()
     assert "Epoch 2/2 | Train Loss" in report
     assert (study / "plots" / "report.html").stat().st_size < 5e6
+    assert len(list((study / "plots" / "mistakes").glob("*/*.html"))) == 6
     assert len(list(study.glob("wandb/offline-run-*"))) == 12  # six trained, six evaluated
     assert run(study, "git", "status", "--porcelain") == ""
 
@@ -118,11 +119,12 @@ def test_one_variant_changed_runs_what_follows_from_it(study: Path) -> None:
     set_keys(study, {key: 1})
     told = ran(run(study, "dvc", "repro"))
     model = "emotion-resnet18_scratch-0"
-    assert told == {"check", f"train@{model}", f"evaluate@{model}", f"plot@{model}", "compare@emotion", "report"}
+    after = {f"{stage}@{model}" for stage in ("train", "evaluate", "plot", "mistakes")}
+    assert told == {"check", *after, "compare@emotion", "report"}
     set_keys(study, {"variants.resnet18_scratch.lr": 0.0005})
     told = ran(run(study, "dvc", "repro"))
     models = [f"{task}-resnet18_scratch-0" for task in ("face", "emotion")]
-    after = {f"{stage}@{model}" for stage in ("train", "evaluate", "plot") for model in models}
+    after = {f"{stage}@{model}" for stage in ("train", "evaluate", "plot", "mistakes") for model in models}
     assert told == {"check", *after, "compare@face", "compare@emotion", "report"}
 
 

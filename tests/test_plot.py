@@ -10,11 +10,11 @@ from safetensors.numpy import load_file, save_file
 
 from stages.errors import StudyError
 from stages.plot import plot
-from tests.study_maker import KINDS, VGG_NAMES, make_study
+from tests.study_maker import COPIED, KINDS, VGG_NAMES, make_study
 
 FIGURES, METRICS = Path("plots/figures/face/vgg16_1"), Path("metrics/face/vgg16/1")
 HISTOGRAMS = Path("data/histograms/face/vgg16/1.safetensors")
-BESIDE = {"history.csv", "scores.json"}
+BESIDE = set(COPIED)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_other_numbers_give_other_pictures(plotted: Path, small: Path) -> None:
         kind: (FIGURES / f"{kind}.png").read_bytes() == (plotted / FIGURES / f"{kind}.png").read_bytes()
         for kind in KINDS
     }
-    assert same == {"curves": False, "confusion": True, "gradients": False, "parameters": False}
+    assert same == {"curves": False, "confusion": True, "calibration": True, "gradients": False, "parameters": False}
 
 
 def test_a_task_without_labels_has_the_copies_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

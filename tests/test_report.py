@@ -12,7 +12,7 @@ import pytest
 
 from stages.errors import StudyError
 from stages.report import PAGE_LIMIT, report
-from tests.study_maker import EMOTION, KINDS, TITLES, make_study, stand_in_figures, write
+from tests.study_maker import EMOTION, KINDS, TITLES, make_differences, make_study, stand_in_figures, write
 
 MARKDOWN, PAGE = Path("plots/report.md"), Path("plots/report.html")
 HOSTILE = ["<b>|x", "[a](http://host/)", "`tick`", "happy", "<script>alert(1)</script>"]
@@ -110,11 +110,9 @@ def test_both_files_hold_log_tables_and_pictures_of_every_model() -> None:
             scores = json.loads((folder / "scores.json").read_text())
             for label in classes:
                 values = scores["per_class"][label]
-                cells = [
-                    label,
-                    *(f"{values[key]:.3f}" for key in ("precision", "recall", "f1")),
-                    str(values["support"]),
-                ]
+                low, high = values["f1_interval"]
+                f1 = f"{values['f1']:.3f} ({low:.3f} to {high:.3f})"
+                cells = [label, *(f"{values[key]:.3f}" for key in ("precision", "recall")), f1, str(values["support"])]
                 assert "| " + " | ".join(cells) + " |" in markdown
                 assert cells in page.rows
             last = pd.read_csv(folder / "history.csv").iloc[-1]
@@ -123,7 +121,7 @@ def test_both_files_hold_log_tables_and_pictures_of_every_model() -> None:
             for kind in KINDS:
                 assert markdown.count(f"(figures/{task}/{variant}_0/{kind}.png)") == 1
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 26
+    assert len(images) == 34
     assert all(str(image["src"]).startswith("data:image/png;base64,") for image in images)
 
 
@@ -197,12 +195,55 @@ def test_a_difference_is_told_from_chance(study: Callable[..., Path]) -> None:
         table["prediction"] = ["target" if place < errors else truth for place, truth in enumerate(table["truth"])]
         table.to_csv(path, index=False)
         change("face", variant, accuracy=1 - errors / 216)
+    make_differences(Path("metrics/face"), [0], list(TITLES))
     report()
     told = section(MARKDOWN.read_text(encoding="utf-8"), "#### Side by side", "####")
     assert re.search(
         r"above VGG16: right on 4 pictures .*? wrong on 0 .*? which chance could explain .*? p = 0\.12", told
     )
     assert re.search(r"above ResNet18 from scratch: right on 40 pictures .*? more than chance explains", told)
+    assert "| ResNet18 pretrained | VGG16 | 1.9 points | 4 | 0 | 0.12 | not shown |" in told
+    assert "(No difference in accuracy from VGG16 is shown.)" in about("resnet18_pretrained")
+    assert "(No difference" not in about("resnet18_scratch")
+
+
+def test_a_model_that_guesses_is_said_to_have_learned_nothing(study: Callable[..., Path]) -> None:
+    study()
+    change("face", "vgg16", balanced_accuracy=0.52, balanced_accuracy_interval=[0.45, 0.59])
+    report()
+    guessed = "balanced accuracy 52.0 % (45.0 to 59.0) is not shown to be above what guessing gives, 50.0 %"
+    assert f"Nothing was shown to be learned: {guessed}" in about("vgg16")
+    told = section(MARKDOWN.read_text(encoding="utf-8"), "#### Side by side", "####")
+    assert "Nothing was shown to be learned by VGG16." in told
+    change("face", "vgg16", balanced_accuracy_interval=[0.51, 0.59])
+    report()
+    assert "Nothing was shown" not in MARKDOWN.read_text(encoding="utf-8")
+
+
+def test_sentences_turn_with_hard_pictures_and_calibration(study: Callable[..., Path]) -> None:
+    study()
+    path = Path("metrics/face/vgg16/0/challenges.csv")
+    table = pd.read_csv(path)
+    harmed = (table["kind"] == "mask") & (table["strength"] == 5)
+    table.loc[harmed, ["accuracy", "low", "high"]] = 0.4, 0.33, 0.47
+    table.loc[~harmed, "accuracy"] = 0.925
+    table.to_csv(path, index=False)
+    scores = json.loads(scores_path("face", "vgg16").read_text())
+    found = scores["calibration"] | {"expected_calibration_error": 0.2, "temperature": 2.5}
+    group = {"dim": {"pictures": 20, "accuracy": 0.5, "accuracy_interval": [0.3, 0.7]}}
+    change("face", "vgg16", calibration=found, by_group={"light": group}, accuracy=0.93)
+    report()
+    told = about("vgg16")
+    assert "Most harmed by a mask over the mouth: at strength 5 of 5 accuracy is 40.0 % (33.0 to 47.0)" in told
+    assert "Loses at most 3.0 points to low light at strength 5" in told
+    assert "Its probabilities mislead: too sure: expected calibration error 20.0 % (temperature 2.50)" in told
+    assert "Worse where light is dim: 50.0 % (30.0 to 70.0) of 20." in told
+    table.assign(accuracy=0.93).to_csv(path, index=False)
+    change("face", "vgg16", calibration=found | {"expected_calibration_error": 0.01}, by_group={})
+    report()
+    told = about("vgg16")
+    assert "Most harmed" not in told and "Worse where" not in told and "mislead" not in told
+    assert "Its probabilities mean what they say: expected calibration error 1.0 %" in told
 
 
 def test_the_classes_most_confused_are_named(study: Callable[..., Path]) -> None:
@@ -260,6 +301,9 @@ def test_several_seeds_are_listed_with_mean_and_spread(study: Callable[..., Path
     assert "| VGG16 | 99.5 ± 0.0 | 92.0 ± 2.8 |" in text
     assert "| 99.5 / 97.7 % | 99.5 ± 0.0 % / 92.0 ± 2.8 % |" in text
     assert "Seed 1: Validation accuracy went from" in about("vgg16")
+    told = section(text, "#### Side by side", "####")
+    assert re.search(r"in the mean over 2 seeds \(paired differences .*?paired t test", told)
+    assert "| ahead | behind | paired difference, mean |" in told
 
 
 def test_test_pictures_have_rows_of_their_own_and_are_not_among_the_validation_errors(
@@ -311,7 +355,7 @@ def test_a_large_study_keeps_the_page_small_and_the_first_seeds_in_it(study: Cal
     html = PAGE.read_text(encoding="utf-8")
     assert 4_000_000 < len(html.encode()) <= PAGE_LIMIT == 5_000_000
     shown = [attributes["alt"] for tag, attributes in Reader(html).tags if tag == "img"]
-    assert sum("seed 0" in str(alt) for alt in shown) == 24
+    assert sum("seed 0" in str(alt) for alt in shown) == 30
     assert "figures/emotion/resnet18_pretrained_2/parameters.png, left out here" in html
 
 
@@ -322,6 +366,8 @@ def test_a_large_study_keeps_the_page_small_and_the_first_seeds_in_it(study: Cal
         "metrics/face/split.json",
         "metrics/face/vgg16/0/epochs.log",
         "metrics/face/vgg16/0/predictions.csv",
+        "metrics/face/vgg16/0/challenges.csv",
+        "metrics/face/differences.json",
         "plots/comparison/face.png",
         "plots/figures/face/vgg16_0/curves.png",
         "data/study.json",

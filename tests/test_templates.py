@@ -13,17 +13,24 @@ import pytest
 
 from tests.study_maker import ROOT
 
-TABLES = {"curves": "curves", "confusion": "confusion_counts", "confusion_zscore": "confusion_zscore"}
+TABLES = {
+    "curves": "curves",
+    "confusion": "confusion_counts",
+    "confusion_zscore": "confusion_zscore",
+    "challenges": "challenges",
+}
 
 
 def tables(folder: Path, share: float) -> None:
-    """The three tables of a task as plot writes them: two variants, two classes, one epoch."""
+    """The tables of a task as compare writes them: two variants, two classes, one epoch, one kind of hard picture."""
     folder.mkdir(parents=True, exist_ok=True)
     models = [("vgg16", 0), ("resnet18_scratch", 0)]
     curves = pd.DataFrame(models, columns=["variant", "seed"])
     curves.assign(epoch=1, train_loss=0.5, train_accuracy=share, val_loss=0.6, val_accuracy=share).to_csv(
         folder / "curves.csv", index=False
     )
+    hard = curves.assign(kind="blur", strength=5, accuracy=share, low=share - 0.1, high=share + 0.1)
+    hard.to_csv(folder / "challenges.csv", index=False)
     rows = [(*model, truth, prediction) for model in models for truth in "ab" for prediction in "ab"]
     cells = pd.DataFrame(rows, columns=["variant", "seed", "truth", "prediction"])
     cells.assign(count=7).to_csv(folder / "confusion.csv", index=False)
@@ -64,7 +71,7 @@ def test_every_anchor_is_filled_and_every_row_of_both_revisions_is_in_it(shown: 
         rows = content["data"]["values"]
         assert {row["rev"] for row in rows} == {"HEAD~1", "HEAD"}
         assert {row["variant"] for row in rows} == {"vgg16", "resnet18_scratch"}
-        assert len(rows) == (4 if table == "curves" else 16)
+        assert len(rows) == (4 if table in ("curves", "challenges") else 16)
 
 
 def test_fields_that_a_template_reads_are_in_the_tables(shown: dict[str, Any]) -> None:

@@ -39,12 +39,7 @@ def read_result(folder: Path, task: str, variant: str, title: str, seed: int) ->
     """Read history.csv and scores.json; raises StudyError where one is missing or not as it should be."""
     scores = read_json(folder / "scores.json")
     path = folder / "history.csv"
-    try:
-        history = pd.read_csv(path)
-    except FileNotFoundError:
-        raise missing(path) from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path} is not readable as a table ({error}); delete it and run `dvc repro`") from None
+    history = read_table(path)
     absent = [column for column in HISTORY_COLUMNS if column not in history]
     if absent:
         raise StudyError(f"{path} lacks the column {absent[0]}; delete it and run `dvc repro`")
@@ -52,6 +47,16 @@ def read_result(folder: Path, task: str, variant: str, title: str, seed: int) ->
     if result.reason is None and history.empty:
         raise StudyError(f"{path} holds no epoch, though {folder / 'scores.json'} holds scores; run `dvc repro`")
     return result
+
+
+def read_table(path: Path, text: bool = False) -> pd.DataFrame:
+    """A table from a CSV file, as numbers or as text; raises StudyError where it is missing or no table."""
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False) if text else pd.read_csv(path)
+    except FileNotFoundError:
+        raise missing(path) from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not readable as a table ({error}); delete it and run `dvc repro`") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -2,17 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stages.reporting import evidence
+from stages.reporting.courses import convergence
 from stages.reporting.original import CAUTION, beside_original
-from stages.reporting.sentences import comparisons, convergence, majority_share, spread, strengths, weaknesses
-from stages.reporting.study import Model, Part, Study
-from stages.reporting.text import counted, fenced, listed, percent, plain, table
+from stages.reporting.sentences import comparisons, strengths, weaknesses
+from stages.reporting.study import Model, Part, Study, majority_share, spread
+from stages.reporting.text import counted, fenced, listed, percent, plain, slugs, table, within
 
 OPTIMISTIC = (
     "Optimistic: the epoch was chosen by accuracy on the very pictures that are scored here (`training.epoch: best`)."
 )
+PICTURES = ("curves", "confusion", "calibration", "gradients", "parameters")
 EVIDENCE = """Each kind of evidence answers a question of its own:
 
 - **Epoch log and run history**: does the training converge, how fast, and where does it settle?
@@ -23,7 +26,11 @@ EVIDENCE = """Each kind of evidence answers a question of its own:
 - **Gradient distributions** at the last step of each epoch: do gradients vanish or explode in some layer?
 - **Parameter distributions** of chosen layers: do weights and biases move, and do they stay in range?
 - **Classification report**: precision, recall and F1 of each class.
+- **Calibration**: does a probability of 90 % mean right nine times in ten? A temperature mends what one number can.
+- **Hard pictures**: how much is lost where the face is covered, dark, blurred, compressed, coarse or turned?
+- **Differences**: what tells two variants apart on the same pictures, and could chance have done it?
 
+A value in brackets is a 95 % interval; docs/method.md explains each.
 Every number comes from the validation pictures unless it says otherwise; every sentence of the summaries is computed
 from the numbers by rules. Pictures are named by their id; no photo is shown."""
 
@@ -45,23 +52,12 @@ def pictures(study: Study) -> list[str]:
     ranked = []
     for part in study.parts:
         if part.reason is None:
-            ranked.append((0, f"comparison/{part.task}.png"))
+            ranked += [(0, f"comparison/{part.task}.png"), (0, f"comparison/{part.task}_challenges.png")]
         for models in part.variants().values():
             for rank, model in enumerate(models):
                 start = f"figures/{part.task}/{model.result.name}"
-                ranked += [(rank, f"{start}/{kind}.png") for kind in ("curves", "confusion", "gradients", "parameters")]
+                ranked += [(rank, f"{start}/{kind}.png") for kind in PICTURES]
     return [picture for _, picture in sorted(ranked, key=lambda pair: pair[0])]
-
-
-def slugs(headings: Iterable[str]) -> list[str]:
-    """Anchors of headings as GitHub makes them, numbered where they repeat."""
-    seen: dict[str, int] = {}
-    anchors = []
-    for heading in headings:
-        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        anchors.append(f"{anchor}-{seen[anchor]}" if anchor in seen else anchor)
-        seen[anchor] = seen.get(anchor, 0) + 1
-    return anchors
 
 
 def _contents(blocks: Sequence[str]) -> str:
@@ -101,9 +97,7 @@ def _data(study: Study) -> list[str]:
         faces = {"one": "one face found", "none": "no face found", "several": "several faces found"}
         head = [plain(part.title), *splits, *(faces.get(kind, plain(kind)) for kind in kinds), "left out"]
         blocks.append(table(head, rows))
-        group = part.split["group"]
-        told = "nothing else is kept together" if group == "none" else f"each {plain(group)} is kept on one side"
-        blocks.append(f"Split by class; {told}.")
+        blocks += [f"Split by class; {_kept_together(part)}.", _leaks(part)]
     starts = {
         f"{plain(model.result.title)}: {plain(model.scores['weights'])}"
         for part in study.parts
@@ -112,6 +106,27 @@ def _data(study: Study) -> list[str]:
     blocks += ["### Where the weights came from", f"`weights.source` is {plain(study.weights)}."]
     blocks.append("\n".join(f"- {start}" for start in sorted(starts)))
     return blocks
+
+
+def _kept_together(part: Part) -> str:
+    group = part.split["group"]
+    if part.split["leaks"] == "group":
+        return "people and copies are kept on one side"
+    return "nothing else is kept together" if group == "none" else f"each {plain(group)} is kept on one side"
+
+
+def _leaks(part: Part) -> str:
+    found = part.leaks
+    people = (
+        f"{counted(found['people'], 'person').replace('persons', 'people')} (on"
+        f" {counted(found['pictures_of_them'], 'picture')} outside train; the one the task asks for is not counted)"
+        if found["people_known"]
+        else "people not known to the source"
+    )
+    return (
+        f"On both sides of the split: {counted(found['exact_copies'], 'pair')} of exact copies,"
+        f" {counted(found['near_copies'], 'pair')} of near copies, {people}."
+    )
 
 
 def _part(part: Part) -> list[str]:
@@ -137,7 +152,10 @@ def _model(model: Model, start: str) -> list[str]:
     blocks += ["#### Gradient distributions", f"![Gradients of {title}]({start}/gradients.png)"]
     blocks += ["#### Parameter distributions", f"![Parameters of {title}]({start}/parameters.png)"]
     blocks += ["#### Classification report", _classification(model)]
-    blocks += ["#### Most confident errors", _confident_errors(model)]
+    blocks += ["#### Calibration", f"![Calibration of {title}]({start}/calibration.png)", *evidence.calibration(model)]
+    blocks += ["#### Hard pictures", evidence.challenges(model), *evidence.groups(model)]
+    page = f"`plots/mistakes/{start.removeprefix('figures/')}.html` shows the mistakes, with where the network looked."
+    blocks += ["#### Most confident errors", _confident_errors(model), page]
     return [*blocks, "#### Time and memory", _timing(model.timing)]
 
 
@@ -153,8 +171,9 @@ def _run_summary(model: Model) -> str:
         ["train loss", f"{scores['train']['loss']:.4f}"],
         ["generalization gap (train minus validation accuracy)", f"{100 * scores['generalization_gap']:.1f} points"],
         ["accuracy of always naming the largest class", percent(majority_share(model))],
-        ["macro F1", f"{scores['macro_f1']:.4f}"],
-        ["ROC AUC", _number(scores["roc_auc"])],
+        ["balanced accuracy", percent(scores["balanced_accuracy"]) + _interval(scores, "balanced_accuracy")],
+        ["macro F1", f"{scores['macro_f1']:.4f}" + _interval(scores, "macro_f1", "{:.4f}")],
+        ["ROC AUC", _number(scores["roc_auc"]) + _interval(scores, "roc_auc", "{:.4f}")],
         ["average precision", _number(scores["average_precision"])],
         ["false positives", _per_class(scores["false_positives"])],
         ["false negatives", _per_class(scores["false_negatives"])],
@@ -169,6 +188,12 @@ def _run_summary(model: Model) -> str:
         rows.insert(3, ["test accuracy", percent(test["accuracy"])])
         rows.insert(4, ["test macro F1", f"{test['macro_f1']:.4f}"])
     return table(["measure", "value"], rows)
+
+
+def _interval(scores: Mapping[str, Any], key: str, form: str = "") -> str:
+    if scores[key] is None:
+        return ""
+    return within(scores[f"{key}_interval"], form) or " (no interval: too few errors, or none right)"
 
 
 def _number(value: float | None) -> str:
@@ -204,10 +229,12 @@ def _history(model: Model) -> str:
 
 
 def _classification(model: Model) -> str:
-    rows = [
-        [plain(label), *(f"{values[key]:.3f}" for key in ("precision", "recall", "f1")), f"{values['support']:,}"]
-        for label, values in model.scores["per_class"].items()
-    ]
+    rows = []
+    for label, values in model.scores["per_class"].items():
+        f1 = f"{values['f1']:.3f}" + within(values["f1_interval"], "{:.3f}")
+        rows.append(
+            [plain(label), f"{values['precision']:.3f}", f"{values['recall']:.3f}", f1, f"{values['support']:,}"]
+        )
     return table(["class", "precision", "recall", "F1", "pictures"], rows)
 
 
@@ -252,7 +279,8 @@ def _summary(part: Part) -> list[str]:
     blocks.append(_side_by_side(part))
     if part.models[0].scores["epoch"]["rule"] == "best":
         blocks.append(OPTIMISTIC)
-    blocks += ["#### Side by side", " ".join(comparisons(part))]
+    blocks += ["#### Side by side", " ".join(comparisons(part)), *evidence.differences(part)]
+    blocks.append(f"![The variants on hard pictures](comparison/{part.task}_challenges.png)")
     for variant, models in part.variants().items():
         blocks.append(f"#### {plain(models[0].result.title)}: convergence, strengths, weaknesses")
         for name, sentences in (

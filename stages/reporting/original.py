@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from stages.reporting.sentences import spread
-from stages.reporting.study import Model, Part, Study
+from stages.reporting.study import Model, Part, Study, spread
 from stages.reporting.text import counted, percent, plain, table
 
 STATED = {

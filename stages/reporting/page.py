@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 
-from stages.reporting.document import slugs
+from stages.reporting.text import slugs
 
 STYLE = """
 :root { color-scheme: light; }

@@ -1,35 +1,13 @@
-"""Sentences of the summaries, each one a rule over the numbers; the thresholds stand here together."""
+"""Sentences of the summaries, each one a rule over the numbers; rules.py holds the thresholds."""
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
-from stages.reporting.study import Model, Part
-from stages.reporting.text import counted, listed, percent, plain, points
-
-LIKE_MAJORITY = 0.02  # validation accuracy this near the share of the largest class: nothing learned yet
-SETTLED = 0.01  # validation accuracy moved no more than this over the last epochs
-LAST_EPOCHS = 3
-UNSTABLE = 1.2  # validation loss rose by this factor from one epoch to the next, in the first third
-OVERFITTED, OVERFITTED_BY = 1.1, 0.02  # validation loss ended above its lowest by this factor and by this much
-WIDE_GAP = 0.05  # train accuracy minus validation accuracy
-NARROW_GAP = 0.01
-UNEVEN_ERRORS = 2.0  # one kind of error has this many times the rate of the other
-OFTEN_CONFUSED = 0.3  # share of all errors that fall between two classes
-EASY_CLASS, HARD_CLASS = 0.95, 0.85  # F1
-CHANCE = 0.05  # a difference is called one only below this p
-
-
-def convergence(models: Sequence[Model]) -> list[str]:
-    """How one variant came to its result, for each of its seeds."""
-    sentences = []
-    for model in models:
-        found = _course(model)
-        named = f"Seed {model.result.seed}: " if len(models) > 1 else ""
-        sentences.append(named + " ".join(found))
-    return sentences
+from stages.reporting import robustness, rules
+from stages.reporting.study import Model, Part, majority_share
+from stages.reporting.text import counted, listed, percent, plain, points, within
 
 
 def strengths(variant: str, part: Part) -> list[str]:
@@ -39,15 +17,18 @@ def strengths(variant: str, part: Part) -> list[str]:
     for rank, measured in _ranked(part).items():
         others = {name: value for name, value in measured.items() if name != variant}
         if variant in measured and others and all(measured[variant] < value for value in others.values()):
-            sentences.append(_BEST[rank].format(value=_shown(rank, measured[variant])))
+            sentences.append(_BEST[rank].format(value=_shown(rank, measured[variant], models)))
+            if rank == "accuracy":
+                sentences += _unproven(variant, part)
     gap = _mean(models, "generalization_gap")
-    if abs(gap) <= NARROW_GAP:
+    if abs(gap) <= rules.NARROW_GAP:
         sentences.append(f"Generalises well: train and validation accuracy differ by {points(abs(gap))}.")
     if not part.positive:
-        easy = [label for label, f1 in _class_f1(models).items() if f1 >= EASY_CLASS]
+        easy = [label for label, f1 in _class_f1(models).items() if f1 >= rules.EASY_CLASS]
         if easy:
             shown = [f"{plain(label)} ({_class_f1(models)[label]:.2f})" for label in easy]
-            sentences.append(f"F1 of at least {EASY_CLASS:.2f} on {listed(shown)}.")
+            sentences.append(f"F1 of at least {rules.EASY_CLASS:.2f} on {listed(shown)}.")
+    sentences += robustness.strengths(models)
     return sentences or ["None by these rules."]
 
 
@@ -59,19 +40,23 @@ def weaknesses(variant: str, part: Part) -> list[str]:
         others = {name: value for name, value in measured.items() if name != variant}
         everyone = len(measured) == len(part.variants())
         if everyone and others and all(measured[variant] > value for value in others.values()):
-            sentences.append(_WORST[rank].format(value=_shown(rank, measured[variant])))
+            sentences.append(_WORST[rank].format(value=_shown(rank, measured[variant], models)))
+            if rank == "accuracy":
+                sentences += _unproven(variant, part)
+    sentences += _nothing_learned(models)
     if not all(model.scores["epochs_to"]["0.90"] for model in models):
         sentences.append("Did not reach 90 % validation accuracy" + (" with every seed." if len(models) > 1 else "."))
     accuracy, majority = _mean(models, "accuracy"), majority_share(models[0])
-    if accuracy <= majority + LIKE_MAJORITY:
+    if accuracy <= majority + rules.LIKE_MAJORITY:
         sentences.append(f"No better than always naming the largest class, which gives {percent(majority)}.")
     gap = _mean(models, "generalization_gap")
-    if gap >= WIDE_GAP:
+    if gap >= rules.WIDE_GAP:
         sentences.append(f"Overfits: train accuracy lies {points(gap)} above validation accuracy.")
     if part.positive:
         sentences += _uneven_errors(models)
     else:
         sentences += _confusions(models)
+    sentences += robustness.weaknesses(models)
     return sentences or ["None by these rules."]
 
 
@@ -81,9 +66,13 @@ def comparisons(part: Part) -> list[str]:
     accuracy = {name: _mean(models, "accuracy") for name, models in variants.items()}
     order = sorted(accuracy, key=lambda name: -accuracy[name])
     best = order[0]
-    sentences = [f"{_title(variants[best])} has the highest validation accuracy, {percent(accuracy[best])}."]
+    first = _shown("accuracy", -accuracy[best], variants[best])
+    sentences = [f"{_title(variants[best])} has the highest validation accuracy, {first}."]
     for other in order[1:]:
-        sentences.append(_difference(variants[best], variants[other]))
+        sentences.append(_difference(part, best, other))
+    unlearned = [_title(models) for models in variants.values() if _nothing_learned(models)]
+    if unlearned:
+        sentences.append(f"Nothing was shown to be learned by {listed(unlearned)}.")
     if len(order) > 1:
         sentences.append(_largest_recall_gain(variants[best], variants[order[-1]]))
     if not part.positive:
@@ -93,25 +82,7 @@ def comparisons(part: Part) -> list[str]:
             f"Over all variants, {plain(easiest)} is the easiest class (mean F1 {f1[easiest]:.2f})"
             f" and {plain(hardest)} the hardest ({f1[hardest]:.2f})."
         )
-    return sentences
-
-
-def majority_share(model: Model) -> float:
-    """Accuracy in 0..1 of always naming the class with the most validation pictures."""
-    support: list[int] = [values["support"] for values in model.scores["per_class"].values()]
-    return max(support) / sum(support)
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard deviation (of a sample; 0 for one value)."""
-    return fmean(values), stdev(values) if len(values) > 1 else 0.0
-
-
-def sign_test(better: int, worse: int) -> float:
-    """Two-sided p of the exact sign test: `better` and `worse` of the pairs that differ (McNemar's test, exact)."""
-    pairs = better + worse
-    tail = sum(math.comb(pairs, hits) for hits in range(min(better, worse) + 1))
-    return float(min(1.0, 2 * tail / 2**pairs))
+    return sentences + robustness.comparisons(variants)
 
 
 def worst_pair(scores: Mapping[str, Any]) -> tuple[str, str, int] | None:
@@ -128,47 +99,6 @@ def errors(scores: Mapping[str, Any]) -> int:
     """Validation pictures off the diagonal of the confusion matrix."""
     matrix = scores["confusion_matrix"]
     return int(sum(map(sum, matrix)) - sum(matrix[place][place] for place in range(len(matrix))))
-
-
-def _course(model: Model) -> list[str]:
-    history, scores = model.result.history, model.scores
-    accuracy, loss = history["val_accuracy"].tolist(), history["val_loss"].tolist()
-    epochs = [int(epoch) for epoch in history["epoch"]]
-    majority = majority_share(model)
-    sentences = [
-        f"Validation accuracy went from {percent(accuracy[0])} after epoch {epochs[0]} to {percent(accuracy[-1])}"
-        f" after epoch {epochs[-1]}."
-    ]
-    if abs(accuracy[0] - majority) <= LIKE_MAJORITY:
-        sentences.append(f"After epoch 1 it was about the share of the largest class, {percent(majority)}.")
-    for level in ("0.90", "0.95"):
-        epoch = scores["epochs_to"][level]
-        when = f"was reached in epoch {epoch}" if epoch else f"was not reached in {counted(len(epochs), 'epoch')}"
-        sentences.append(f"{float(level):.0%}".replace("%", " %") + f" {when}.")
-    for place in range(1, max(2, len(epochs) // 3)):
-        if place < len(loss) and loss[place] > UNSTABLE * loss[place - 1]:
-            sentences.append(
-                f"The start was unstable: validation loss rose from {loss[place - 1]:.2f} to {loss[place]:.2f}"
-                f" in epoch {epochs[place]}."
-            )
-            break
-    tail = accuracy[-LAST_EPOCHS:]
-    if len(accuracy) > LAST_EPOCHS:
-        if max(tail) - min(tail) <= SETTLED:
-            sentences.append(
-                f"Over the last {LAST_EPOCHS} epochs it had settled, within {points(max(tail) - min(tail))}."
-            )
-        elif tail == sorted(tail) and tail[-1] >= max(accuracy):
-            sentences.append("It was still rising when training ended.")
-        else:
-            sentences.append(f"Over the last {LAST_EPOCHS} epochs it still moved by {points(max(tail) - min(tail))}.")
-    lowest = loss.index(min(loss))
-    if loss[-1] > max(OVERFITTED * loss[lowest], OVERFITTED_BY + loss[lowest]):
-        sentences.append(
-            f"Validation loss was lowest in epoch {epochs[lowest]} ({loss[lowest]:.3f})"
-            f" and ended at {loss[-1]:.3f}, a sign of overfitting."
-        )
-    return sentences
 
 
 _BEST = {
@@ -213,11 +143,13 @@ def _ranked(part: Part) -> dict[str, dict[str, float]]:
     return ranked
 
 
-def _shown(rank: str, value: float) -> str:
+def _shown(rank: str, value: float, models: Sequence[Model]) -> str:
+    """A measure in words; that of one training with its interval."""
+    alone = models[0].scores if len(models) == 1 else {}
     if rank == "accuracy":
-        return percent(-value)
+        return percent(-value) + within(alone.get("accuracy_interval"))
     if rank == "macro_f1":
-        return f"{-value:.3f}"
+        return f"{-value:.3f}" + within(alone.get("macro_f1_interval"), "{:.3f}")
     return f"{value:,.0f}" if float(value).is_integer() or rank in ("seconds", "memory") else f"{value:,.1f}"
 
 
@@ -227,11 +159,11 @@ def _uneven_errors(models: Sequence[Model]) -> list[str]:
     others = sum(values["support"] for label, values in supports.items() if label != positive)
     misses = _mean(models, "false_negatives") / max(1, supports[positive]["support"])
     alarms = _mean(models, "false_positives") / max(1, others)
-    if misses > UNEVEN_ERRORS * alarms:
+    if misses > rules.UNEVEN_ERRORS * alarms:
         return [
             f"Misses {plain(positive)} ({percent(misses)}) more often than it names it wrongly ({percent(alarms)})."
         ]
-    if alarms > UNEVEN_ERRORS * misses:
+    if alarms > rules.UNEVEN_ERRORS * misses:
         return [
             f"Names {plain(positive)} wrongly ({percent(alarms)}) more often than it misses it ({percent(misses)})."
         ]
@@ -240,11 +172,11 @@ def _uneven_errors(models: Sequence[Model]) -> list[str]:
 
 def _confusions(models: Sequence[Model]) -> list[str]:
     f1 = _class_f1(models)
-    hard = [f"{plain(label)} ({value:.2f})" for label, value in f1.items() if value < HARD_CLASS]
-    sentences = [f"F1 below {HARD_CLASS:.2f} on {listed(hard)}."] if hard else []
+    hard = [f"{plain(label)} ({value:.2f})" for label, value in f1.items() if value < rules.HARD_CLASS]
+    sentences = [f"F1 below {rules.HARD_CLASS:.2f} on {listed(hard)}."] if hard else []
     for model in models:
         pair, total = worst_pair(model.scores), errors(model.scores)
-        if pair and pair[2] / total >= OFTEN_CONFUSED:
+        if pair and pair[2] / total >= rules.OFTEN_CONFUSED:
             named = f"Seed {model.result.seed}: " if len(models) > 1 else ""
             sentences.append(
                 f"{named}{plain(pair[0])} and {plain(pair[1])} are taken for one another in {pair[2]} of"
@@ -253,26 +185,55 @@ def _confusions(models: Sequence[Model]) -> list[str]:
     return sentences
 
 
-def _difference(best: Sequence[Model], other: Sequence[Model]) -> str:
-    ahead = _mean(best, "accuracy") - _mean(other, "accuracy")
-    if ahead == 0:
-        return f"{_title(other)} has the same accuracy."
-    start = f"It lies {points(ahead)} above {_title(other)}"
-    if len(best) > 1:
-        lowest = min(model.scores["accuracy"] for model in best)
-        highest = max(model.scores["accuracy"] for model in other)
-        apart = "every seed of it above every seed of the other" if lowest > highest else "and their seeds overlap"
-        return f"{start} in the mean over {counted(len(best), 'seed')}, {apart}."
-    pairs = best[0].predictions.merge(other[0].predictions, on="file", suffixes=("_best", "_other"))
-    right = pairs["prediction_best"] == pairs["truth_best"]
-    other_right = pairs["prediction_other"] == pairs["truth_other"]
-    better, worse = int((right & ~other_right).sum()), int((~right & other_right).sum())
-    chance = sign_test(better, worse)
-    verdict = "more than chance explains" if chance < CHANCE else "which chance could explain"
+def _difference(part: Part, best: str, other: str) -> str:
+    variants = part.variants()
+    ahead = _mean(variants[best], "accuracy") - _mean(variants[other], "accuracy")
+    title, pair = _title(variants[other]), _pair(part, best, other)
+    start = f"It lies {points(ahead)} above {title}" if ahead else f"{title} has the same accuracy"
+    verdict = "more than chance explains" if pair["p"] < rules.CHANCE else "which chance could explain"
+    pairs = counted(len(variants) * (len(variants) - 1) // 2, "pair")
+    if "seeds" in pair:
+        return (
+            f"{start} in the mean over {counted(pair['seeds'], 'seed')} (paired differences {points(pair['mean'])}"
+            f" ± {100 * pair['deviation']:.1f}), {verdict} (paired t test, p = {pair['p']:.2g}, corrected for {pairs})."
+        )
+    better, worse = (pair["better"], pair["worse"]) if pair["first"] == best else (pair["worse"], pair["better"])
     return (
         f"{start}: right on {counted(better, 'picture')} where the other is wrong, wrong on {worse} where it is"
-        f" right, {verdict} (exact sign test, p = {chance:.2g})."
+        f" right, {verdict} (McNemar's exact test, p = {pair['p']:.2g}, corrected for {pairs})."
     )
+
+
+def _pair(part: Part, one: str, other: str) -> Mapping[str, Any]:
+    """What the tests found between two variants: over the seeds where there are several."""
+    found = part.differences["over_seeds"] or next(iter(part.differences["by_seed"].values()))
+    pair: Mapping[str, Any] = next(each for each in found if {each["first"], each["second"]} == {one, other})
+    return pair
+
+
+def _unproven(variant: str, part: Part) -> list[str]:
+    """With which variants the tests show no difference in accuracy."""
+    variants = part.variants()
+    alike = [
+        _title(models)
+        for other, models in variants.items()
+        if other != variant and _pair(part, variant, other)["p"] >= rules.CHANCE
+    ]
+    return [f"(No difference in accuracy from {listed(alike)} is shown.)"] if alike else []
+
+
+def _nothing_learned(models: Sequence[Model]) -> list[str]:
+    """Where the model is not told from guessing: no seed's balanced accuracy has its interval above 1 / K classes."""
+    scores = models[0].scores
+    chance = 1 / sum(values["support"] > 0 for values in scores["per_class"].values())
+    for model in models:
+        value, interval = model.scores["balanced_accuracy"], model.scores["balanced_accuracy_interval"]
+        low = interval[0] if interval else value
+        if low > chance:
+            return []
+    shown = percent(scores["balanced_accuracy"]) + within(scores["balanced_accuracy_interval"])
+    told = f"balanced accuracy {shown} is not shown to be above what guessing gives, {percent(chance)}"
+    return [f"Nothing was shown to be learned: {told}."]
 
 
 def _largest_recall_gain(best: Sequence[Model], last: Sequence[Model]) -> str:

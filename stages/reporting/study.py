@@ -1,7 +1,8 @@
 """What the report tells, as one value: the models of each task and what was counted before them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
@@ -11,11 +12,12 @@ from stages.figures.results import Result
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model with its log, its predictions and, where it was measured, its timing."""
+    """A trained model with its log, its predictions, how it does on hard pictures and, where measured, its timing."""
 
     result: Result
     log: str
     predictions: pd.DataFrame
+    challenges: pd.DataFrame
     timing: Mapping[str, Any] | None
 
     @property
@@ -35,6 +37,8 @@ class Part:
     reason: str | None
     split: Mapping[str, Any]
     preprocess: Mapping[str, Any]
+    leaks: Mapping[str, Any]
+    differences: Mapping[str, Any]
 
     def variants(self) -> dict[str, list[Model]]:
         """The models of each variant, one per seed."""
@@ -42,6 +46,17 @@ class Part:
         for model in self.models:
             grouped.setdefault(model.result.variant, []).append(model)
         return grouped
+
+
+def majority_share(model: Model) -> float:
+    """Accuracy in 0..1 of always naming the class with the most validation pictures."""
+    support: list[int] = [values["support"] for values in model.scores["per_class"].values()]
+    return max(support) / sum(support)
+
+
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation (of a sample; 0 for one value)."""
+    return fmean(values), stdev(values) if len(values) > 1 else 0.0
 
 
 @dataclass(frozen=True)

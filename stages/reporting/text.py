@@ -30,6 +30,14 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def within(interval: Sequence[float] | None, form: str = "") -> str:
+    """An interval in brackets after its value, as percentages or in the given form; nothing where there is none."""
+    if interval is None:
+        return ""
+    low, high = (form.format(end) if form else f"{100 * end:.1f}" for end in interval)
+    return f" ({low} to {high})"
+
+
 def points(difference: float) -> str:
     """A difference of two shares in percentage points."""
     return f"{100 * difference:.1f} points"
@@ -43,3 +51,14 @@ def counted(number: int, noun: str) -> str:
 def listed(words: Sequence[str]) -> str:
     """Words in a sentence: a, b and c."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def slugs(headings: Iterable[str]) -> list[str]:
+    """Anchors of headings as GitHub makes them, numbered where they repeat."""
+    seen: dict[str, int] = {}
+    anchors = []
+    for heading in headings:
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        anchors.append(f"{anchor}-{seen[anchor]}" if anchor in seen else anchor)
+        seen[anchor] = seen.get(anchor, 0) + 1
+    return anchors

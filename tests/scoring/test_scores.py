@@ -8,7 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from stages.scoring.scores import epochs_to, log_loss, score, standardised, wilson
+from stages.scoring.intervals import f1_interval
+from stages.scoring.losses import log_loss
+from stages.scoring.scores import epochs_to, score, standardised
 
 THREE = ["angry", "happy", "sad"]
 
@@ -30,10 +32,12 @@ def test_a_binary_example_worked_by_hand() -> None:
     scores = score(truth, np.stack([1 - target, target], axis=1), ["other", "target"], "target")
     assert scores["accuracy"] == pytest.approx(4 / 6)
     assert scores["loss"] == pytest.approx(-sum(map(math.log, (0.9, 0.8, 0.4, 0.7, 0.9, 0.4))) / 6)
+    other, target_class = f1_interval(3, 1, 1), f1_interval(1, 1, 1)
     assert scores["per_class"] == {
-        "other": {"precision": 0.75, "recall": 0.75, "f1": 0.75, "support": 4},
-        "target": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2},
+        "other": {"precision": 0.75, "recall": 0.75, "f1": 0.75, "f1_interval": other, "support": 4},
+        "target": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "f1_interval": target_class, "support": 2},
     }
+    assert scores["balanced_accuracy"] == pytest.approx(0.625)
     assert scores["macro_f1"] == pytest.approx(0.625)
     assert scores["confusion_matrix"] == [[3, 1], [1, 1]]
     # mean 1.5, squared distances 2.25, 0.25, 0.25, 0.25: variance 0.75
@@ -56,8 +60,10 @@ def test_the_positive_class_is_taken_by_its_name() -> None:
 def test_three_classes_of_which_one_is_never_predicted() -> None:
     truth = np.array([0, 0, 1, 1, 2, 2])
     scores = score(truth, sure([0, 1, 1, 1, 1, 0], 3), THREE, None)
-    assert scores["per_class"]["sad"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 2}
-    assert scores["per_class"]["happy"] == {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 2}
+    sad, happy = (scores["per_class"][label] for label in ("sad", "happy"))
+    assert (sad["precision"], sad["recall"], sad["f1"], sad["support"]) == (0, 0, 0, 2)
+    assert (happy["precision"], happy["recall"], happy["f1"], happy["support"]) == (0.5, 1, pytest.approx(2 / 3), 2)
+    assert sad["f1_interval"][0] == 0 and happy["f1_interval"][0] < 2 / 3 < happy["f1_interval"][1]
     assert scores["macro_f1"] == pytest.approx((0.5 + 2 / 3 + 0) / 3)
     assert scores["confusion_matrix"] == [[1, 1, 0], [0, 2, 0], [1, 1, 0]]
     assert scores["false_positives"] == {"angry": 1, "happy": 2, "sad": 0}
@@ -103,15 +109,6 @@ def test_a_matrix_of_equal_cells_is_all_zeros() -> None:
     assert standardised(np.array([[3, 3], [3, 3]])).tolist() == [[0, 0], [0, 0]]
     cells = standardised(np.array([[5, 1, 0], [2, 7, 1], [0, 0, 9]]))
     assert cells.mean() == pytest.approx(0, abs=1e-12) and cells.std() == pytest.approx(1)
-
-
-def test_wilson_intervals() -> None:
-    # 216 pictures, 211 right; by the formula (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n), z = 1.95996
-    share, trials, z = 211 / 216, 216, 1.959964
-    half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    ends = [(share + z**2 / (2 * trials) + sign * half) / (1 + z**2 / trials) for sign in (-1, 1)]
-    assert wilson(211, 216) == pytest.approx(ends, abs=1e-6)
-    assert wilson(0, 10)[0] == 0 and wilson(10, 10)[1] == 1
 
 
 def test_epochs_to() -> None:

@@ -1,0 +1,106 @@
+"""How often the 95 % intervals of stages/scoring/intervals.py hold the truth, by simulation.
+
+    python -m benchmarks.coverage [--draws 2000]
+
+draws validation sets of 216 pictures, a fifth of them targets, from classifiers whose true score is known, and
+writes docs/coverage.md.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, ndtri
+
+from stages.scoring import intervals
+from stages.writing import write_text
+
+PAGE = Path("docs/coverage.md")
+PICTURES, SHARE = 216, 0.2
+TARGETS = round(PICTURES * SHARE)
+TRUTH = (np.arange(PICTURES) < TARGETS).astype(np.int64)
+ALONE = np.arange(PICTURES)
+Interval = list[float] | None
+
+
+def f1_scores(error: float) -> tuple[float, float]:
+    """F1 of the target and mean F1 of both classes, where targets are missed twice as often as others err."""
+    share = TARGETS / PICTURES
+    hits, missed, alarms = share * (1 - 2 * error), share * 2 * error, (1 - share) * error
+    right = (1 - share) * (1 - error)
+    target = 2 * hits / (2 * hits + missed + alarms)
+    return target, (target + 2 * right / (2 * right + missed + alarms)) / 2
+
+
+def of_accuracy(value: float, random: np.random.Generator, seed: int) -> Interval:
+    """Of one drawn set: the interval of accuracy."""
+    return intervals.wilson(int(random.binomial(PICTURES, value)), PICTURES)
+
+
+def predictions(error: float, random: np.random.Generator) -> np.ndarray:
+    """The classes named in one drawn set."""
+    wrong = random.random(PICTURES) < np.where(TRUTH == 1, 2 * error, error)
+    return np.where(wrong, 1 - TRUTH, TRUTH)
+
+
+def of_class_f1(value: float, random: np.random.Generator, seed: int) -> Interval:
+    """Of one drawn set: the interval of the target's F1."""
+    error = brentq(lambda e: f1_scores(e)[0] - value, 1e-6, 0.4)
+    predicted = predictions(error, random)
+    hits = int(((predicted == 1) & (TRUTH == 1)).sum())
+    return intervals.f1_interval(hits, int((predicted == 1).sum()) - hits, TARGETS - hits)
+
+
+def of_macro_f1(value: float, random: np.random.Generator, seed: int) -> Interval:
+    """Of one drawn set: the interval of the mean F1."""
+    error = brentq(lambda e: f1_scores(e)[1] - value, 1e-6, 0.4)
+    return intervals.resampled(intervals.macro_f1(TRUTH, predictions(error, random), 2), ALONE, seed)
+
+
+def of_roc_auc(value: float, random: np.random.Generator, seed: int) -> Interval:
+    """Of one drawn set: the interval of the area under the ROC curve."""
+    sure = expit(random.normal(size=PICTURES) + math.sqrt(2) * ndtri(value) * TRUTH)
+    return intervals.resampled(intervals.roc_auc((TRUTH == 1)[:, None], sure[:, None]), ALONE, seed)
+
+
+SCORES: dict[str, tuple[Callable[[float, np.random.Generator, int], Interval], list[float]]] = {
+    "accuracy (Wilson)": (of_accuracy, [0.8, 0.85, 0.9, 0.95, 0.97, 0.99]),
+    "F1 of the target (Wilson)": (of_class_f1, [0.8, 0.85, 0.9, 0.95, 0.98]),
+    "macro F1 (bootstrap)": (of_macro_f1, [0.8, 0.85, 0.9, 0.95, 0.98]),
+    "ROC AUC (bootstrap)": (of_roc_auc, [0.8, 0.85, 0.9, 0.95, 0.98, 0.995]),
+}
+
+
+def covered(draw: Callable[[float, np.random.Generator, int], Interval], value: float, draws: int) -> tuple[float, int]:
+    """Share of the intervals that hold the value, and how many draws had too few errors for one."""
+    random = np.random.default_rng([draws, round(1000 * value)])
+    found = [draw(value, random, seed) for seed in range(draws)]
+    given = [interval for interval in found if interval is not None]
+    return float(np.mean([low <= value <= high for low, high in given])), len(found) - len(given)
+
+
+def main(draws: int) -> None:
+    """Simulate and write the page."""
+    rows = []
+    for name, (draw, values) in SCORES.items():
+        for value in values:
+            share, none = covered(draw, value, draws)
+            rows.append(f"| {name} | {value:g} | {100 * share:.1f} % | {none} |")
+            print(rows[-1], flush=True)
+    head = ["| score | its true value | intervals that hold it | draws without one |", "| --- | --- | --- | --- |"]
+    intro = (
+        "# How often the intervals hold\n\n"
+        f"Made by `python -m benchmarks.coverage`: {draws:,} simulated validation sets of {PICTURES} pictures, "
+        f"{TARGETS} of them of the target, for each true value of a score. A 95 % interval should hold it in about 95 "
+        "of 100. docs/method.md says how each interval is made."
+    )
+    write_text(PAGE, intro + "\n\n" + "\n".join([*head, *rows]) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draws", type=int, default=2000)
+    main(parser.parse_args().draws)

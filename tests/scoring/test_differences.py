@@ -1,0 +1,46 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from stages.scoring.differences import differences, seed_differences
+
+
+def table(wrong: range, pictures: int = 200) -> pd.DataFrame:
+    """Predictions that are wrong on the named pictures."""
+    found = pd.DataFrame({"file": [f"{place}.png" for place in range(pictures)], "truth": "a"})
+    return found.assign(prediction=np.where(np.isin(np.arange(pictures), list(wrong)), "b", "a"))
+
+
+def test_pairs_are_counted_tested_and_corrected() -> None:
+    tables = {"some": table(range(10, 30)), "most": table(range(0, 40)), "few": table(range(0, 4))}
+    found = {(pair.first, pair.second): pair for pair in differences({**tables, "few": tables["few"][::-1]})}
+    assert set(found) == {("some", "most"), ("few", "some"), ("few", "most")}
+    pair = found["few", "some"]
+    assert (pair.better, pair.worse, pair.accuracy) == (20, 4, 16 / 200)
+    plain = {names: binomtest(each.better, each.better + each.worse).pvalue for names, each in found.items()}
+    # Holm: the least p times 3, the next times 2, the last as it is.
+    for factor, names in zip((3, 2, 1), sorted(plain, key=lambda names: plain[names]), strict=True):
+        assert found[names].p == pytest.approx(min(1, factor * plain[names]))
+
+
+def test_the_same_predictions_are_no_difference() -> None:
+    (pair,) = differences({"one": table(range(3)), "two": table(range(3))})
+    assert (pair.better, pair.worse, pair.accuracy, pair.p) == (0, 0, 0, 1)
+    assert differences({"alone": table(range(3))}) == []
+
+
+def test_other_pictures_are_refused() -> None:
+    with pytest.raises(ValueError, match="same pictures"):
+        differences({"one": table(range(3)), "two": table(range(3), pictures=100)})
+
+
+def test_differences_over_seeds_are_paired() -> None:
+    (pair,) = seed_differences({"one": [0.90, 0.80, 0.85], "two": [0.93, 0.84, 0.88]})
+    assert (pair.first, pair.second, pair.seeds) == ("two", "one", 3)
+    assert pair.mean == pytest.approx(0.1 / 3) and pair.deviation == pytest.approx(np.std([3, 4, 3], ddof=1) / 100)
+    assert pair.p < 0.05  # the variants' own spread, far wider, plays no part
+    same, always = (seed_differences({"one": [0.9, 0.8], "two": two})[0].p for two in ([0.9, 0.8], [0.5, 0.4]))
+    assert same == 1 and always == pytest.approx(0.5)
+    (pair,) = seed_differences({"one": [210 / 216, 208 / 216], "two": [205 / 216, 203 / 216]})
+    assert pair.p == pytest.approx(0.5)  # the same five pictures, but for rounding

@@ -1,0 +1,96 @@
+"""Where there is nothing to learn, or nothing to tell apart, the numbers say so: small trainings on noise."""
+
+import json
+from collections.abc import Iterator
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import wandb
+
+from stages import paths
+from stages.evaluate import evaluate
+from stages.figures.results import read_result
+from stages.reporting.sentences import comparisons, weaknesses
+from stages.reporting.study import Model, Part
+from stages.scoring.differences import differences
+from stages.scoring.intervals import resampled, roc_auc
+from stages.start import start
+from stages.train import train
+from stages.writing import write_csv
+from tests.photos import pack_noise, write_params
+
+VARIANT, SEEDS = "resnet18_scratch", ("0", "1")
+LIGHT = {"dim": 60, "normal": 140}  # of the validation pictures, which are those from 60 on
+
+
+@pytest.fixture(scope="module")
+def shuffled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two trainings of one variant on pictures whose labels are shuffled; not to be changed."""
+    folder = tmp_path_factory.mktemp("study")
+    write_params(folder, {f"variants.{VARIANT}.epochs.face": 2, "challenges.strengths": [5]})
+    with pytest.MonkeyPatch.context() as patch, chdir(folder):
+        patch.setenv("WANDB_MODE", "disabled")
+        pack_noise(260, train=60)
+        index = paths.prepared("face") / "index.csv"
+        table = pd.read_csv(index, dtype=str)
+        labels = np.random.default_rng(0).permutation(table["label"])
+        light = np.where(np.arange(len(table)) < 200, "normal", "dim")
+        write_csv(index, table.assign(label=labels, light=light))
+        people = [f"p{number // 2}" for number in range(len(table))]
+        write_csv(paths.DATA / "raw" / "index.csv", pd.DataFrame({"file": table["file"], "person": people}))
+        start(VARIANT)
+        for seed in SEEDS:
+            train("face", VARIANT, seed)
+            evaluate("face", VARIANT, seed)
+        wandb.teardown()  # it keeps the folder and mode of a process's first run, and other tests come after
+        yield folder
+
+
+def model(seed: str) -> Model:
+    folder = paths.model_metrics("face", VARIANT, int(seed))
+    result = read_result(folder, "face", f"copy_{seed}", f"Copy {seed}", int(seed))
+    return Model(result, "", pd.read_csv(folder / "predictions.csv"), pd.read_csv(folder / "challenges.csv"), None)
+
+
+def part(models: list[Model]) -> Part:
+    """The trainings as if each were a variant of its own."""
+    tables = {each.result.variant: each.predictions for each in models}
+    pairs = [pair.__dict__ for pair in differences(tables)]
+    found: dict[str, Any] = {"by_seed": {"0": pairs}, "over_seeds": []}
+    return Part("face", "Face recognition", "target", models, None, {}, {}, {}, found)
+
+
+def test_shuffled_labels_leave_nothing_to_learn(shuffled: Path) -> None:
+    for seed in SEEDS:
+        scores = json.loads((paths.model_metrics("face", VARIANT, int(seed)) / "scores.json").read_text())
+        value, interval = scores["balanced_accuracy"], scores["balanced_accuracy_interval"]
+        assert value == 0.5 if interval is None else interval[0] <= 0.5 <= interval[1]
+    study = part([model(seed) for seed in SEEDS])
+    for variant in ("copy_0", "copy_1"):
+        assert any(sentence.startswith("Nothing was shown to be learned") for sentence in weaknesses(variant, study))
+    assert "Nothing was shown to be learned by Copy" in " ".join(comparisons(study))
+
+
+def test_copies_of_one_variant_are_not_told_apart(shuffled: Path) -> None:
+    told = " ".join(comparisons(part([model(seed) for seed in SEEDS])))
+    assert "which chance could explain" in told and "more than chance explains" not in told
+
+
+def test_hard_pictures_groups_and_people_are_in_the_files(shuffled: Path) -> None:
+    table = pd.read_csv(paths.model_metrics("face", VARIANT, 0) / "challenges.csv")
+    assert (table["pictures"] == 200).all() and set(table["strength"]) == {5} and len(table) == 8
+    assert (table["right"] + table["false_positives"] + table["false_negatives"] == table["pictures"]).all()
+    scores = json.loads((paths.model_metrics("face", VARIANT, 0) / "scores.json").read_text())
+    assert {value: found["pictures"] for value, found in scores["by_group"]["light"].items()} == LIGHT
+    points = pd.read_csv(paths.model_metrics("face", VARIANT, 0) / "roc.csv")
+    area = np.trapezoid(points["true_accept_rate"], points["false_accept_rate"])
+    assert area == pytest.approx(scores["roc_auc"])
+    predictions = pd.read_csv(paths.model_metrics("face", VARIANT, 0) / "predictions.csv")
+    own = (predictions["truth"] == "target").to_numpy()[:, None]
+    area_of = roc_auc(own, predictions[["p_target"]].to_numpy())
+    people = np.array([int(Path(file).stem) // 2 for file in predictions["file"]])
+    assert scores["roc_auc_interval"] == pytest.approx(resampled(area_of, people, 0), abs=0.02)
