@@ -103,8 +103,8 @@ def main(folder: Path) -> None:
                 pairs = [np.einsum("nd,nd->n", form(rows), found[chosen]) for found in (originals, turned)]
                 true[kind] = float((np.maximum(*pairs) > threshold).mean())
             columns[f"{name}, above {threshold:.2f}"] = (int((likeness > threshold).sum()), true)
+    apart = np.stack([(hashes != row).sum(axis=1) for row in hashes])
     for bits in (2, 4, 6):
-        apart = np.stack([(hashes != row).sum(axis=1) for row in hashes])
         false = int(np.triu(apart <= bits, 1).sum())
         true = {
             kind: float(np.mean([(difference_hash(pixels) != hashes[place]).sum() <= bits for pixels, place in

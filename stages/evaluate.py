@@ -26,15 +26,17 @@ from stages.scoring.operating import COLUMNS as POINTS
 from stages.scoring.operating import operating_points
 from stages.scoring.scores import epochs_to, score
 from stages.splitting.people import by_person
-from stages.training import checkpoints, networks, tracking
+from stages.training import checkpoints, tracking
 from stages.training.loop import fabric_for, predict
 from stages.training.pictures import Packed, Pictures
+from stages.training.trained import trained
 from stages.writing import read_csv, write_csv, write_json
 
 
 def evaluate(task: str, variant: str, seed_text: str) -> None:
     """Write the scores and predictions of one model; valid and empty with the reason where it has no pictures."""
-    seed, strengths = seed_of(seed_text), read("challenges.strengths")
+    seed = seed_of(seed_text)
+    study_seed, strengths = read("seed", "challenges.strengths")
     metrics = paths.model_metrics(task, variant, seed)
     state, about = checkpoints.load(paths.checkpoint(task, variant, seed))
     if "reason" in about:
@@ -45,9 +47,7 @@ def evaluate(task: str, variant: str, seed_text: str) -> None:
         return
     recipe, classes, positive = about["recipe"], about["classes"], about["positive"]
     fabric = fabric_for(recipe["precision"])
-    network = networks.build(recipe["arch"], recipe["head"], len(classes), seed, recipe["layout"])
-    network.load_state_dict(state)
-    network.to(fabric.device)
+    network = trained(state, about, fabric.device)
     packed = Packed.read(paths.prepared(task))
     history = pd.read_csv(metrics / "history.csv")
 
@@ -82,7 +82,7 @@ def evaluate(task: str, variant: str, seed_text: str) -> None:
     if "test" in parts:
         scores["test"] = parts["test"]
     predictions = pd.concat(tables)
-    hard = _challenges(fabric, network, packed, about, strengths, seed)
+    hard = _challenges(fabric, network, packed, about, strengths, study_seed)
     write_json(metrics / "scores.json", scores)
     write_csv(metrics / "predictions.csv", predictions)
     write_csv(metrics / "challenges.csv", hard)
@@ -107,7 +107,10 @@ def _people(index: pd.DataFrame) -> NDArray[np.int64]:
 def _challenges(
     fabric: Fabric, network: nn.Module, packed: Packed, about: dict[str, Any], strengths: list[int], seed: int
 ) -> pd.DataFrame:
-    """A row per kind and strength: how the model does on validation pictures made so much harder."""
+    """A row per kind and strength: how the model does on validation pictures made so much harder.
+
+    `seed` is the study's, so that all models, whatever their own seed, meet the same pictures.
+    """
     rows, labels, _ = packed.part("validation", about["classes"])
     place = about["classes"].index(about["positive"]) if about["positive"] is not None else None
     found = []

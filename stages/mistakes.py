@@ -19,10 +19,11 @@ from stages.errors import main, seed_of
 from stages.figures.results import entry, read_json, read_table
 from stages.reporting.gallery import Mistake, gallery
 from stages.reporting.page import page
-from stages.training import checkpoints, networks
+from stages.training import checkpoints
 from stages.training.attribution import heat, map_layer
 from stages.training.loop import fabric_for
 from stages.training.pictures import Packed, Pictures
+from stages.training.trained import trained
 from stages.writing import write_text
 
 SUREST, PAIRS, EXAMPLES = 24, 3, 8
@@ -68,16 +69,13 @@ def _confused(wrong: pd.DataFrame) -> dict[tuple[str, str, int], pd.DataFrame]:
 def _pictures(task: str, variant: str, seed: int, shown: pd.DataFrame) -> dict[str, bytes]:
     """PNG bytes by name: each picture's crop and, where the network has maps, its heat over the crop."""
     state, about = checkpoints.load(paths.checkpoint(task, variant, seed))
-    recipe, classes = about["recipe"], about["classes"]
     fabric = fabric_for("32-true")
-    network = networks.build(recipe["arch"], recipe["head"], len(classes), seed, recipe["layout"])
-    network.load_state_dict(state)
-    network.to(fabric.device).eval()
+    network = trained(state, about, fabric.device)
     packed = Packed.read(paths.prepared(task))
     place = {file: row for row, file in enumerate(packed.index["file"])}
     rows = np.array([place[file] for file in shown["file"]])
-    labels = torch.tensor([classes.index(label) for label in shown["prediction"]])
-    batch = Pictures(packed.images, labels, fabric.device, rows=rows, layout=recipe["layout"])
+    labels = torch.tensor([about["classes"].index(label) for label in shown["prediction"]])
+    batch = Pictures(packed.images, labels, fabric.device, rows=rows, layout=about["recipe"]["layout"])
     inputs = batch.batch(torch.arange(len(rows)), None)
     layer = map_layer(network, inputs)
     warm = heat(network, layer, inputs, batch.labels) if layer is not None else None

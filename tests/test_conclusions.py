@@ -1,6 +1,7 @@
 """Where there is nothing to learn, or nothing to tell apart, the numbers say so: small trainings on noise."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -94,3 +95,15 @@ def test_hard_pictures_groups_and_people_are_in_the_files(shuffled: Path) -> Non
     area_of = roc_auc(own, predictions[["p_target"]].to_numpy())
     people = np.array([int(Path(file).stem) // 2 for file in predictions["file"]])
     assert scores["roc_auc_interval"] == pytest.approx(resampled(area_of, people, 0), abs=0.02)
+
+
+def test_every_training_meets_the_same_hard_pictures(shuffled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    # The same network as if another seed had trained it.
+    source, copy = (paths.model_metrics("face", VARIANT, seed) for seed in (0, 7))
+    copy.mkdir(parents=True)
+    shutil.copy(source / "history.csv", copy)
+    shutil.copy(paths.checkpoint("face", VARIANT, 0), paths.checkpoint("face", VARIANT, 7))
+    evaluate("face", VARIANT, "7")
+    wandb.teardown()
+    assert (copy / "challenges.csv").read_bytes() == (source / "challenges.csv").read_bytes()

@@ -42,7 +42,7 @@ def challenges(results: Sequence[Result], tables: Sequence[pd.DataFrame], headin
                 capsize=2,
                 label=shortened(result.title, 30) if first else None,
             )
-        panel.set_title(TITLES.get(kind, kind))
+        panel.set_title(TITLES[kind])
         panel.set_xticks(range(6))
     for panel in panels[:, 0]:
         panel.set_ylabel("accuracy (%)")

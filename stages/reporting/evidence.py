@@ -56,7 +56,7 @@ def challenges(model: Model) -> str:
     binary = model.scores["positive"] is not None
     rows = []
     for row in model.challenges.to_dict("records"):
-        cells = [TITLES.get(row["kind"], plain(row["kind"])), f"{row['strength']}"]
+        cells = [TITLES[row["kind"]], f"{row['strength']}"]
         cells.append(percent(row["accuracy"]) + within([row["low"], row["high"]]))
         if binary:
             cells += [f"{row[key]:.0f}" for key in ("false_positives", "false_negatives")]

@@ -4,7 +4,7 @@ Shares have Wilson's interval (1927). The F1 of a class has it too: of the pictu
 taken for it, hits are a share, J = hits / (hits + false positives + false negatives), and F1 = 2 J / (1 + J)
 rises with J. Means over classes and areas under curves have the standard error of the bootstrap (Efron, 1979),
 which draws whole persons where they are known, on the scale of the log odds, which keeps both ends in 0..1.
-docs/method.md says how often each was seen to cover.
+docs/coverage.md says how often each was seen to hold the truth.
 """
 
 import warnings
