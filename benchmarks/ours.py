@@ -3,10 +3,10 @@
     python -m benchmarks.ours VARIANT [key=value ...]
 
 The words it knows, one a line: `epoch` trains an epoch as the train stage does, with histograms, W&B
-offline and the log, and tells the seconds that these took; `bare` the same steps of the bare network on random
-tensors that lie in memory; `training` a whole training from the start; `views` the forward passes that
-a cache of the frozen layers needs, on random tensors; `memory` an epoch, with the peak of the
-process's anonymous memory.
+offline and the log, whose seconds it tells, and with the state that is kept for the case that it is killed;
+`bare` the same steps of the bare network on random tensors that lie in memory; `training` a
+whole training from the start; `views` the forward passes that a cache of the frozen layers needs, on random
+tensors; `memory` an epoch, with the peak of the process's anonymous memory.
 """
 
 import json
@@ -26,10 +26,11 @@ from torch.nn import functional as F
 
 from stages import paths
 from stages.params import Recipe, read, read_recipe
-from stages.training import networks, tracking, trunk
+from stages.training import networks, resume, tracking, trunk
+from stages.training.course import Course
 from stages.training.histograms import Recorder
 from stages.training.learner import prepare
-from stages.training.loop import EVALUATION_BATCH, Epoch, batch_rows, fabric_for, fit, optimizer_for
+from stages.training.loop import EVALUATION_BATCH, Epoch, Training, batch_rows, fabric_for, optimizer_for
 from stages.training.pictures import LAYOUTS, Packed, class_order
 
 TASK, MANY = "face", 1000
@@ -53,18 +54,18 @@ class Ours:
     def epochs(self, number: int) -> Iterator[Epoch]:
         """A training, epoch by epoch, with what the train stage does after each."""
         network, learner, train, validation = prepare(self.fabric, self.packed, self.classes, self.recipe, {}, 0)
-        fitting = fit(self.fabric, learner, train, validation, self.recipe, number, len(self.classes), 0)
-        recorder = Recorder(network, 64)
-        run = tracking.Run(f"bench-{os.getpid()}-{time.time_ns()}", TASK, self.variant, self.recipe.model_dump())
-        for epoch in fitting:
+        training = Training(self.fabric, learner, self.recipe)
+        identity = f"bench-{os.getpid()}-{time.time_ns()}"
+        run = tracking.Run(identity, TASK, self.variant, self.recipe.model_dump(), stage="train")
+        course, unfinished = Course(Recorder(network, 64)), Path(f"{identity}.safetensors")
+        for epoch in training.epochs(train, validation, number, len(self.classes), 0):
             began, others = time.perf_counter(), children_seconds()
-            found = tracking.named("gradient", recorder.add("gradient"))
-            run.epoch(epoch.epoch, asdict(epoch), found | tracking.named("parameter", recorder.add("parameter")))
-            with Path("epochs.log").open("a", encoding="utf-8") as log:
-                log.write(f"{epoch}\n")
+            course.add(epoch, str(epoch), 0)
+            run.epoch(epoch.epoch, asdict(epoch), course.recorder.of_epoch(epoch.epoch))
             # Of W&B's own process what it used since the last epoch, for it works on beside the training.
             self.tracking = time.perf_counter() - began + (others - self._others)
             self._others = children_seconds()
+            resume.keep(unfinished, "", *course.state(training.state()))
             yield epoch
         run.close()
 

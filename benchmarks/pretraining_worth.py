@@ -20,7 +20,7 @@ from stages import paths
 from stages.params import Recipe, load, read_recipe
 from stages.training import checkpoints
 from stages.training.learner import prepare
-from stages.training.loop import fabric_for, fit
+from stages.training.loop import Training, fabric_for
 from stages.training.pictures import Packed, class_order
 from stages.writing import write_csv
 
@@ -33,7 +33,7 @@ def accuracy(
     """Validation accuracy after the last epoch of one training."""
     fabric = fabric_for(recipe.precision)
     _, learner, train, validation = prepare(fabric, packed, classes, recipe, state, seed)
-    *_, last = fit(fabric, learner, train, validation, recipe, epochs, len(classes), seed)
+    *_, last = Training(fabric, learner, recipe).epochs(train, validation, epochs, len(classes), seed)
     return last.val_accuracy
 
 

@@ -57,16 +57,23 @@ def compare(task: str) -> None:
 
 
 def _differences(results: Sequence[Result], predictions: Sequence[pd.DataFrame]) -> dict[str, Any]:
-    """By seed, every pair of variants on the same pictures; over several seeds, the pairs' mean differences."""
-    seeds: dict[int, dict[str, pd.DataFrame]] = {}
-    for result, table in zip(results, predictions, strict=True):
-        seeds.setdefault(result.seed, {})[result.variant] = table[table["split"] == "validation"]
+    """By seed, every pair of variants on the same pictures; over several seeds, the pairs' mean differences.
+
+    Seeds that were validated on folds of their own are laid together under `all`, each picture once.
+    """
+    seeds: dict[str, dict[str, pd.DataFrame]] = {}
     accuracies: dict[str, list[float]] = {}
-    for result in results:
+    for result, table in zip(results, predictions, strict=True):
+        seeds.setdefault(str(result.seed), {})[result.variant] = table[table["split"] == "validation"]
         accuracies.setdefault(result.variant, []).append(result.scores["accuracy"])
+    validated = {frozenset(table["file"]) for tables in seeds.values() for table in tables.values()}
+    folds = len(validated) if len(validated) > 1 else 0
+    over_seeds = seed_differences(accuracies, folds) if len(seeds) > 1 else []
+    if folds:
+        seeds = {"all": {variant: pd.concat([tables[variant] for tables in seeds.values()]) for variant in accuracies}}
     return {
-        "by_seed": {str(seed): [asdict(pair) for pair in differences(tables)] for seed, tables in seeds.items()},
-        "over_seeds": [asdict(pair) for pair in seed_differences(accuracies)] if len(seeds) > 1 else [],
+        "by_seed": {seed: [asdict(pair) for pair in differences(tables)] for seed, tables in seeds.items()},
+        "over_seeds": [asdict(pair) for pair in over_seeds],
     }
 
 

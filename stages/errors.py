@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable
 
+from stages import dvc_process
+
 
 class StudyError(Exception):
     """A fault of input, told in full by its message; `main` prints it and exits with 1."""
@@ -17,7 +19,10 @@ def seed_of(text: str) -> int:
 
 def main(stage: Callable[..., None], *arguments: object) -> None:
     """Run a stage from the command line; a StudyError becomes one message on standard error."""
+    dvc_process.end_with_it()
     try:
         stage(*arguments)
     except StudyError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"{stage.__name__} was interrupted; the next `dvc repro` goes on from here")

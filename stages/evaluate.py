@@ -48,7 +48,7 @@ def evaluate(task: str, variant: str, seed_text: str) -> None:
     recipe, classes, positive = about["recipe"], about["classes"], about["positive"]
     fabric = fabric_for(recipe["precision"])
     network = trained(state, about, fabric.device)
-    packed = Packed.read(paths.prepared(task))
+    packed = Packed.read(paths.prepared(task)).seen_by(seed)
     history = pd.read_csv(metrics / "history.csv")
 
     people = _people(packed.index)
@@ -88,7 +88,7 @@ def evaluate(task: str, variant: str, seed_text: str) -> None:
     write_csv(metrics / "challenges.csv", hard)
     write_csv(metrics / "roc.csv", _points(tables[0], positive))
 
-    run = tracking.Run(about["run_id"], task, variant, {})
+    run = tracking.Run(about["run_id"], task, variant, {}, stage="evaluate")
     run.scores(about["epochs"] + 1, scores, history, predictions[predictions["split"] == "validation"])
     run.close()
 

@@ -125,6 +125,7 @@ class Task(Section):
 class Split(Section):
     validation: Annotated[float, Field(gt=0, lt=1)]
     test: Share
+    folds: Annotated[int, Field(ge=0)]
     group: Literal["none", "person", "near_duplicate"]
     leaks: Literal["warn", "stop", "group"]
 
@@ -244,6 +245,14 @@ class Params(Section):
             raise ValueError(f"seeds: {self.seeds} holds a seed twice; each entry must be different")
         if self.split.validation + self.split.test >= 1:
             raise ValueError("split: validation and test together must be below 1, so that something is left to train")
+        folds = self.split.folds
+        if folds == 1:
+            raise ValueError("split.folds: one fold leaves nothing to train on; 2 or more, or 0 for a single split")
+        if folds and sorted(seed % folds for seed in self.seeds) != list(range(folds)):
+            raise ValueError(
+                f"seeds: {self.seeds} must be {folds} for split.folds: {folds}, one whose remainder by {folds} is "
+                f"each fold's number, as {list(range(folds))}"
+            )
         for name, variant in self.variants.items():
             if variant.arch not in self.weights.architectures:
                 known = ", ".join(self.weights.architectures)

@@ -40,6 +40,11 @@ def checkpoint(task: str, variant: str, seed: int) -> Path:
     return DATA / "checkpoints" / task / variant / f"{seed}.safetensors"
 
 
+def resume(task: str, variant: str, seed: int) -> Path:
+    """What an unfinished training left; apart from DVC's outputs, which are removed before a stage runs."""
+    return Path(".resume") / task / variant / f"{seed}.safetensors"
+
+
 def histograms(task: str, variant: str, seed: int) -> Path:
     return DATA / "histograms" / task / variant / f"{seed}.safetensors"
 

@@ -1,7 +1,8 @@
-"""Share the pictures of a task out to train, validation and, where asked for, test.
+"""Share the pictures of a task out to train, validation and, where asked for, test, or to folds.
 
 In: data/raw/index.csv (and its pictures for `split.group: near_duplicate` and `split.leaks: group`).
-Out: data/splits/<task>.csv (file, label, split, group) and metrics/<task>/split.json.
+Out: data/splits/<task>.csv (file, label, split, group) and metrics/<task>/split.json. With `split.folds`
+the split is fold_0, fold_1 and so on, and each training validates on one of them (splitting/folds.py).
 A task without any label gets both files too: a table with its header alone, and the reason.
 """
 
@@ -13,10 +14,9 @@ import pandas as pd
 from stages import params, paths
 from stages.errors import StudyError, main
 from stages.sources.folder import label_form
-from stages.splitting import groups, people, shares
+from stages.splitting import folds, groups, people, shares
 from stages.writing import read_csv, write_csv, write_json
 
-SPLITS = ("train", "validation", "test")
 OTHER = "other"
 
 
@@ -78,19 +78,20 @@ def _groups(table: pd.DataFrame, settings: params.Split) -> "pd.Series[str]":
 
 def _drawn(table: pd.DataFrame, classes: list[str], seed: int, settings: params.Split, task: str) -> "pd.Series[str]":
     counts = table["label"].value_counts().reindex(classes)
-    needed = 3 if settings.test == 0 else 4
+    needed = (max(4, settings.folds) if settings.folds else 3) + (settings.test > 0)
     kinds = table.groupby("label")["group"].nunique().reindex(classes)
     if counts.min() < needed or kinds.min() < needed - 1:
         rule = f"split.group: {settings.group}, split.leaks: {settings.leaks}"
         in_groups = "" if list(table["group"]) == list(table["file"]) else f", in groups: {_counts(kinds)} ({rule})"
         raise StudyError(
-            f"task {task}: a class has too few pictures; each needs {needed}, two to train, one for validation"
+            f"task {task}: a class has too few pictures; each needs {needed}, "
+            f"{f'to be in all {settings.folds} folds' if settings.folds else 'two to train, one for validation'}"
             f"{' and one for test' if settings.test else ''}. Found: {_counts(counts)}{in_groups}"
         )
     order = shares.draw(list(table["group"]), seed)
     result = pd.Series("train", index=table.index)
     left = counts - (needed - 1)
-    wanted = shares.quota(counts, settings.validation, left)
+    wanted = counts * 0 if settings.folds else shares.quota(counts, settings.validation, left)
     validation = shares.fill(table, order, wanted)
     result[table["group"].isin(validation)] = "validation"
     if settings.test:
@@ -98,24 +99,46 @@ def _drawn(table: pd.DataFrame, classes: list[str], seed: int, settings: params.
         rest = [group for group in reversed(order) if group not in validation]
         test = shares.fill(table, rest, shares.quota(counts, settings.test, left - wanted + 1))
         result[table["group"].isin(test)] = "test"
-    dealt = pd.crosstab(table["label"], result).reindex(index=classes, columns=list(SPLITS), fill_value=0)
-    if (dealt["train"] < 2).any() or (dealt["validation"] < 1).any() or (settings.test and (dealt["test"] < 1).any()):
-        told = "; ".join(f"{name}: {_counts(dealt[name])}" for name in SPLITS)
-        raise StudyError(
-            f"task {task}: the groups (split.group: {settings.group}, split.leaks: {settings.leaks}) cannot be shared "
-            f"out so that every class is on every side; the nearest was {told}. Change split.validation, split.group "
-            "or split.leaks, or add pictures"
-        )
+    if settings.folds:
+        rest = [group for group in order if group in set(table["group"][result != "test"])]
+        for number, fold in enumerate(shares.deal(table, rest, settings.folds)):
+            result[table["group"].isin(fold)] = folds.name(number)
+    _refuse_uneven(table, result, classes, settings, task)
     return result
+
+
+def _refuse_uneven(
+    table: pd.DataFrame, drawn: "pd.Series[str]", classes: list[str], settings: params.Split, task: str
+) -> None:
+    """Where a training would lack a class: two pictures of each are needed to train, and one on each other side."""
+    sides = _sides(settings)
+    dealt = pd.crosstab(table["label"], drawn).reindex(index=classes, columns=sides, fill_value=0)
+    for seed in range(max(1, settings.folds)):
+        seen = pd.crosstab(table["label"], folds.seen_by(drawn, seed)).reindex(index=classes, fill_value=0)
+        held_out = [name for name in ("validation", "test") if name == "validation" or settings.test]
+        seen = seen.reindex(columns=["train", *held_out], fill_value=0)
+        if (seen["train"] < 2).any() or (seen[held_out] < 1).any(axis=None):
+            told = "; ".join(f"{name}: {_counts(dealt[name])}" for name in sides)
+            raise StudyError(
+                f"task {task}: the groups (split.group: {settings.group}, split.leaks: {settings.leaks}) cannot be "
+                f"shared out so that every class is on every side; the nearest was {told}. Change split.validation, "
+                "split.folds, split.group or split.leaks, or add pictures"
+            )
+
+
+def _sides(settings: params.Split) -> list[str]:
+    """What a picture's split can be."""
+    main = [folds.name(number) for number in range(settings.folds)] or ["train", "validation"]
+    return [*main, "test"] if settings.test else main
 
 
 def _report(table: pd.DataFrame, reason: str | None, classes: list[str], settings: params.Split) -> dict[str, Any]:
     counts = {
         name: {label: int(((table["split"] == name) & (table["label"] == label)).sum()) for label in classes}
-        for name in SPLITS
+        for name in _sides(settings)
     }
-    used = counts if settings.test else {name: counts[name] for name in SPLITS[:2]}
-    return {"reason": reason, "classes": classes, "counts": used, "group": settings.group, "leaks": settings.leaks}
+    rules = {"group": settings.group, "leaks": settings.leaks, "folds": settings.folds}
+    return {"reason": reason, "classes": classes, "counts": counts, **rules}
 
 
 def _told(counts: dict[str, dict[str, int]]) -> str:

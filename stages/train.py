@@ -2,7 +2,7 @@
 
 In: data/prepared/<task>/, data/starts/<variant>.safetensors and the variant's parameters.
 Out: the checkpoint, the histograms of gradients and parameters, history.csv and epochs.log;
-beside them timing.json, and the run in W&B.
+beside them timing.json, and the run in W&B. While it lasts, its state after each epoch lies below .resume/.
 """
 
 import hashlib
@@ -22,10 +22,11 @@ from rich.progress import Progress
 from stages import paths
 from stages.errors import main, seed_of
 from stages.params import Recipe, read, read_recipe
-from stages.training import checkpoints, networks, tracking
+from stages.training import checkpoints, networks, resume, tracking
+from stages.training.course import Course
 from stages.training.histograms import Recorder
 from stages.training.learner import prepare
-from stages.training.loop import Epoch, batch_rows, fabric_for, fit
+from stages.training.loop import Epoch, Training, batch_rows, fabric_for
 from stages.training.pictures import MEAN, STD, Packed, class_order
 from stages.writing import write_csv, write_json, write_text
 
@@ -33,61 +34,72 @@ COLUMNS = list(Epoch.__dataclass_fields__)
 
 
 def train(task: str, variant: str, seed_text: str) -> None:
-    """Train and write everything, or raise StudyError and write no checkpoint."""
+    """Train and write everything, or raise StudyError and write no checkpoint.
+
+    A training that was killed goes on after its last finished epoch, and ends with the same bytes.
+    """
     seed = seed_of(seed_text)
     training, positive, epochs = read("training", f"tasks.{task}.positive", f"variants.{variant}.epochs.{task}")
     recipe = read_recipe(variant)
-    metrics = paths.model_metrics(task, variant, seed)
-    packed = Packed.read(paths.prepared(task))
+    packed = Packed.read(paths.prepared(task)).seen_by(seed)
     if packed.index.empty:
         _write_empty(task, variant, seed)
         return
 
     fabric = fabric_for(recipe.precision)
     classes = class_order(packed.index["label"], positive)
-    state, start = checkpoints.load(paths.start(variant))
-    began = time.perf_counter()  # before the pass through frozen layers, which is a part of the training
-    network, learner, train_part, validation = prepare(fabric, packed, classes, recipe, state, seed)
-    steps = len(batch_rows(torch.arange(len(train_part.labels)), recipe.batch_size))
-    with Progress(transient=True, disable=not fabric.is_global_zero) as progress:
-        bar = progress.add_task(f"{recipe.title} {task}", total=steps * epochs)
-        advance = lambda: progress.advance(bar)  # noqa: E731
-        fitting = fit(fabric, learner, train_part, validation, recipe, epochs, len(classes), seed, advance)
-        if not fabric.is_global_zero:  # of several processes the first alone tells and writes
-            deque(fitting, maxlen=0)
-            return
+    unfinished = paths.resume(task, variant, seed)
+    with resume.alone(unfinished, fabric):
+        state, start = checkpoints.load(paths.start(variant))
+        began = time.perf_counter()  # before the pass through frozen layers, which is a part of the training
+        network, learner, train_part, validation = prepare(fabric, packed, classes, recipe, state, seed)
         about = {
             "task": task, "variant": variant, "seed": seed, "classes": classes, "positive": positive,
             "weights": start["origin"], "recipe": recipe.model_dump(), "epochs": epochs, "rule": training.epoch,
             "size": packed.size, "mean": MEAN, "std": STD, "parameters": networks.count(network),
         }  # fmt: skip
-        fingerprints = [_sha256(paths.prepared(task) / "images.npy"), _sha256(paths.start(variant))]
+        read_files = [paths.prepared(task) / "images.npy", paths.prepared(task) / "index.csv", paths.start(variant)]
+        fingerprints = [_sha256(path) for path in read_files]
         about["run_id"] = tracking.run_id(task, variant, seed, json.dumps(about, sort_keys=True), fingerprints)
-        run = tracking.Run(about["run_id"], task, variant, about)
+        fitting = Training(fabric, learner, recipe)
+        course = Course(Recorder(network, training.histogram_bins))
+        key = resume.key({**about, "bins": training.histogram_bins}, fingerprints, fabric)
+        if (kept := resume.left_off(unfinished, key, fabric)) is not None:
+            fitting.restore(course.restore(*kept), len(course.history))
+            fabric.print(f"going on after epoch {fitting.done} of {epochs}, where this training was ended")
+        steps = len(batch_rows(torch.arange(len(train_part.labels)), recipe.batch_size))
+        with Progress(transient=True, disable=not fabric.is_global_zero) as progress:
+            bar = progress.add_task(f"{recipe.title} {task}", total=steps * epochs, completed=steps * fitting.done)
+            advance = lambda: progress.advance(bar)  # noqa: E731
+            running = fitting.epochs(train_part, validation, epochs, len(classes), seed, advance)
+            if not fabric.is_global_zero:  # of several processes the first alone tells and writes
+                deque(running, maxlen=0)
+                return
+            run = tracking.Run(about["run_id"], task, variant, about, stage="train")
+            for epoch in course.history:
+                run.epoch(epoch.epoch, asdict(epoch), course.recorder.of_epoch(epoch.epoch))
+            for epoch in running:
+                course.add(epoch, _line(recipe, task, epoch, epochs), time.perf_counter() - began)
+                if epoch.epoch == epochs if training.epoch == "last" else epoch.val_accuracy > course.best_accuracy:
+                    course.take(epoch, network)
+                began = time.perf_counter()
+                resume.keep(unfinished, key, *course.state(fitting.state()))
+                progress.console.print(course.lines[-1], soft_wrap=True, highlight=False, markup=False)
+                run.epoch(epoch.epoch, asdict(epoch), course.recorder.of_epoch(epoch.epoch))
+        run.close()
+        course.seconds += time.perf_counter() - began
+        _write(course, task, variant, seed, about)
+        timing = _timing(fabric, course.seconds, epochs * len(train_part.labels))
+        write_json(paths.model_metrics(task, variant, seed) / "timing.json", timing)
+        unfinished.unlink()
 
-        recorder = Recorder(network, training.histogram_bins)
-        history: list[Epoch] = []
-        lines: list[str] = []
-        best: dict[str, Any] = {}
-        for epoch in fitting:
-            history.append(epoch)
-            lines.append(_line(recipe, task, epoch, epochs))
-            progress.console.print(lines[-1], soft_wrap=True, highlight=False, markup=False)
-            found = tracking.named("gradient", recorder.add("gradient"))
-            run.epoch(epoch.epoch, asdict(epoch), found | tracking.named("parameter", recorder.add("parameter")))
-            if epoch.epoch == epochs if training.epoch == "last" else epoch.val_accuracy > best.get("accuracy", -1):
-                state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-                best = {"accuracy": epoch.val_accuracy, "epoch": epoch.epoch, "state": state}
-    seconds = time.perf_counter() - began
-    run.close()
 
-    about["kept"] = best["epoch"]
-    checkpoints.save(paths.checkpoint(task, variant, seed), best["state"], about)
-    parameters = {"parameters": list(recorder.learning)}
-    checkpoints.save(paths.histograms(task, variant, seed), recorder.tensors(), parameters)
-    write_csv(metrics / "history.csv", pd.DataFrame([asdict(epoch) for epoch in history]))
-    write_text(metrics / "epochs.log", "\n".join(lines) + "\n")
-    write_json(metrics / "timing.json", _timing(fabric, seconds, epochs * len(train_part.labels)))
+def _write(course: Course, task: str, variant: str, seed: int, about: dict[str, Any]) -> None:
+    metrics, recorder = paths.model_metrics(task, variant, seed), course.recorder
+    checkpoints.save(paths.checkpoint(task, variant, seed), course.best, {**about, "kept": course.best_epoch})
+    checkpoints.save(paths.histograms(task, variant, seed), recorder.tensors(), {"parameters": list(recorder.learning)})
+    write_csv(metrics / "history.csv", pd.DataFrame([asdict(epoch) for epoch in course.history]))
+    write_text(metrics / "epochs.log", "\n".join(course.lines) + "\n")
 
 
 def _write_empty(task: str, variant: str, seed: int) -> None:

@@ -12,13 +12,21 @@ import pandas as pd
 
 
 @contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `target` when the block ends without an error."""
+def whole_file(target: Path, durable: bool = False) -> Iterator[Path]:
+    """A path to write to; it becomes `target` when the block ends without an error.
+
+    A process killed within leaves the temporary file behind; it has one name, so that the next takes its place.
+    `durable`: the file is on the disk before it gets its name, and has it there when this returns.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = _temporary(target)
     try:
         yield temporary
+        if durable:
+            _sync(temporary)
         temporary.replace(target)
+        if durable:
+            _sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -27,7 +35,8 @@ def whole_file(target: Path) -> Iterator[Path]:
 def whole_folder(target: Path) -> Iterator[Path]:
     """An empty folder to fill; it replaces `target` when the block ends without an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = _temporary(target)
+    shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
@@ -36,6 +45,18 @@ def whole_folder(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -78,13 +78,13 @@ def make_study(
         folder = root / "metrics" / task
         if task == empty:
             reason = f"no picture has a label for {task}"
-            rules = {"group": "none", "leaks": "warn"}
+            rules = {"group": "none", "leaks": "warn", "folds": 0}
             write(folder / "split.json", {"reason": reason, "classes": [], "counts": {}, **rules})
             write(folder / "preprocess.json", {"reason": reason, "found": {}, "left_out": {}, "left_out_files": []})
         else:
             sizes = {label: 43 if label == "target" else 173 if label == "other" else 40 for label in classes}
             counts = {"train": {label: 4 * size for label, size in sizes.items()}, "validation": sizes}
-            rules = {"group": "none", "leaks": "warn"}
+            rules = {"group": "none", "leaks": "warn", "folds": 0}
             write(folder / "split.json", {"reason": None, "classes": classes, "counts": counts, **rules})
             found = {label: {"one": 5 * size - 6, "none": 4, "several": 2} for label, size in sizes.items()}
             left_out = dict.fromkeys(classes, 0)

@@ -75,7 +75,7 @@ def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
     ("changes", "expected"),
     [
         ({"typo": 1}, "typo: no such key; allowed are seed, seeds, data,"),
-        ({"split.shuffle": True}, "split.shuffle: no such key; allowed are validation, test, group"),
+        ({"split.shuffle": True}, "split.shuffle: no such key; allowed are validation, test, folds, group"),
         ({"seed": "DELETE"}, "seed: is missing; allowed: a whole number"),
         ({"seed": -1}, "seed: -1 is refused; allowed: a whole number >= 0"),
         ({"seed": 1.5}, "seed: 1.5 is refused"),
@@ -90,6 +90,9 @@ def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
         ({"data.archive.sha256": "abc"}, "data.archive.sha256: 'abc' is refused; allowed: a text of the form"),
         ({"split.validation": 0}, "split.validation: 0 is refused; allowed: a number > 0 < 1"),
         ({"split.validation": 0.5, "split.test": 0.5}, "validation and test together must be below 1"),
+        ({"split.folds": 1}, "split.folds: one fold leaves nothing to train on"),
+        ({"split.folds": 3}, "seeds: [0] must be 3 for split.folds: 3"),
+        ({"split.folds": 2, "seeds": [0, 2]}, "as [0, 1]"),
         ({"split.group": "family"}, "allowed: one of none, person, near_duplicate"),
         ({"preprocess.size": 8}, "preprocess.size: 8 is refused; allowed: a whole number >= 32 <= 512"),
         ({"tasks.face.positive": 3}, "tasks.face.positive: 3 is refused; allowed: a text or null"),

@@ -109,6 +109,25 @@ def test_seeds_each_have_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert set(json.loads(Path("metrics/face/differences.json").read_text())["by_seed"]) == {"0", "1"}
 
 
+def test_folds_are_laid_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_study(tmp_path, seeds=(0, 1), variants=["vgg16", "resnet18_scratch"], histograms=False)
+    monkeypatch.chdir(tmp_path)
+    for path in Path("metrics/face").glob("*/*/predictions.csv"):
+        table = pd.read_csv(path)
+        table.assign(file=f"{path.parent.name}_" + table["file"]).to_csv(path, index=False)
+    stand_in_figures(tmp_path)
+    compare("face")
+    found = json.loads(Path("metrics/face/differences.json").read_text())
+    (pair,) = found["by_seed"]["all"]
+    assert set(found["by_seed"]) == {"all"} and found["over_seeds"][0]["seeds"] == 2
+    tables = {
+        variant: pd.concat(pd.read_csv(f"metrics/face/{variant}/{seed}/predictions.csv") for seed in (0, 1))
+        for variant in (pair["first"], pair["second"])
+    }
+    right = [(table["truth"] == table["prediction"]).to_numpy() for table in tables.values()]
+    assert (pair["better"], pair["worse"]) == ((right[0] & ~right[1]).sum(), (right[1] & ~right[0]).sum())
+
+
 def test_a_task_without_labels_has_a_picture_and_empty_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_study(tmp_path, empty="emotion", variants=["vgg16"], histograms=False)
     monkeypatch.chdir(tmp_path)

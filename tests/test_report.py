@@ -306,6 +306,18 @@ def test_several_seeds_are_listed_with_mean_and_spread(study: Callable[..., Path
     assert "| ahead | behind | paired difference, mean |" in told
 
 
+def test_folds_are_said_to_be_folds(study: Callable[..., Path]) -> None:
+    study(seeds=(0, 1))
+    path = Path("metrics/face/split.json")
+    sizes = {"other": 100, "target": 20}
+    write(path, json.loads(path.read_text()) | {"folds": 2, "counts": {"fold_0": sizes, "fold_1": sizes}})
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "Cross-validation over 2 folds" in text and r"| Face recognition | fold\_0 | fold\_1 |" in text
+    told = section(text, "#### Side by side", "####")
+    assert "in the mean over 2 folds" in told and "over the folds (corrected" in told
+
+
 def test_test_pictures_have_rows_of_their_own_and_are_not_among_the_validation_errors(
     study: Callable[..., Path],
 ) -> None:

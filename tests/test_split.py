@@ -107,6 +107,42 @@ def test_a_test_split_leaves_the_validation_split_as_it_was(study: Path) -> None
     assert counts()["test"] == {"other": 86, "target": 22}
 
 
+def test_folds_are_alike_and_hold_every_picture_once(study: Path) -> None:
+    write_params(study, {"split.folds": 5, "split.test": 0.1, "seeds": [0, 1, 2, 3, 4]})
+    write_index(STUDY)
+    table = drawn()
+    assert list(counts()) == [*(f"fold_{number}" for number in range(5)), "test"]
+    assert counts()["test"] == {"other": 86, "target": 22}
+    for number in range(5):
+        assert counts()[f"fold_{number}"]["other"] == pytest.approx((861 - 86) / 5, abs=1)
+        assert counts()[f"fold_{number}"]["target"] == pytest.approx((215 - 22) / 5, abs=1)
+    assert sum(sum(labels.values()) for labels in counts().values()) == len(table) == 1076
+
+
+def test_nobody_is_in_two_folds(study: Path) -> None:
+    write_params(study, {"split.group": "person", "split.folds": 4, "seeds": [0, 1, 2, 3]})
+    index = write_index({}, {"happy": 400, "sad": 300, "angry": 100}, people=150)
+    table = drawn("emotion").merge(index, on="file")
+    assert (table.groupby("person")["split"].nunique() == 1).all()
+    for labels in counts("emotion").values():
+        for label, whole in {"happy": 400, "sad": 300, "angry": 100}.items():
+            assert labels[label] == pytest.approx(whole / 4, abs=12)
+
+
+@pytest.mark.parametrize(
+    ("target", "folds", "expected"),
+    [(4, 5, "each needs 5, to be in all 5 folds. Found: 40 other, 4 target"), (3, 2, "each needs 4"), (5, 5, None)],
+)
+def test_each_class_must_be_in_every_fold(study: Path, target: int, folds: int, expected: str | None) -> None:
+    write_params(study, {"split.folds": folds, "seeds": list(range(folds))})
+    write_index({"target": target, "stranger": 40})
+    if expected is None:
+        split("face")
+        assert all(labels["target"] == 1 for labels in counts().values())
+    else:
+        assert expected in refused()
+
+
 def test_nobody_is_on_both_sides(study: Path) -> None:
     write_params(study, {"split.group": "person", "split.test": 0.1})
     index = write_index({}, {"happy": 400, "sad": 300, "angry": 100}, people=150)

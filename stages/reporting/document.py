@@ -86,7 +86,7 @@ def _data(study: Study) -> list[str]:
         if part.reason is not None:
             blocks.append(f"**{plain(part.title)}**: {plain(part.reason)}.")
             continue
-        splits = [name for name in ("train", "validation", "test") if name in part.split["counts"]]
+        splits = list(part.split["counts"])
         kinds = list(dict.fromkeys(kind for found in part.preprocess["found"].values() for kind in found))
         rows = []
         for label in part.split["classes"]:
@@ -95,9 +95,9 @@ def _data(study: Study) -> list[str]:
             numbers.append(part.preprocess["left_out"].get(label, 0))
             rows.append([plain(label), *(f"{number:,}" for number in numbers)])
         faces = {"one": "one face found", "none": "no face found", "several": "several faces found"}
-        head = [plain(part.title), *splits, *(faces.get(kind, plain(kind)) for kind in kinds), "left out"]
+        head = [plain(part.title), *map(plain, splits), *(faces.get(kind, plain(kind)) for kind in kinds), "left out"]
         blocks.append(table(head, rows))
-        blocks += [f"Split by class; {_kept_together(part)}.", _leaks(part)]
+        blocks += [f"Split by class; {_kept_together(part)}.", *_folds(part), _leaks(part)]
     starts = {
         f"{plain(model.result.title)}: {plain(model.scores['weights'])}"
         for part in study.parts
@@ -115,11 +115,19 @@ def _kept_together(part: Part) -> str:
     return "nothing else is kept together" if group == "none" else f"each {plain(group)} is kept on one side"
 
 
+def _folds(part: Part) -> list[str]:
+    count = part.split["folds"]
+    rule = f"Cross-validation over {count} folds: the training with seed s validates on fold s modulo {count} alone."
+    return [rule] if count else []
+
+
 def _leaks(part: Part) -> str:
     found = part.leaks
+    people = "1 person" if found["people"] == 1 else f"{found['people']:,} people"
+    outside = "" if part.split["folds"] else " outside train"
     people = (
-        f"{counted(found['people'], 'person').replace('persons', 'people')} (on"
-        f" {counted(found['pictures_of_them'], 'picture')} outside train; the one the task asks for is not counted)"
+        f"{people} (on {counted(found['pictures_of_them'], 'picture')}{outside}; the one the task asks for is not"
+        " counted)"
         if found["people_known"]
         else "people not known to the source"
     )
@@ -316,5 +324,6 @@ def _side_by_side(part: Part) -> str:
         "gap, points",
         "seeds",
     ]
-    told = "Mean ± standard deviation over the seeds.\n\n" if several else ""
+    over = "folds, each validated by a training on the others" if part.split["folds"] else "seeds"
+    told = f"Mean ± standard deviation over the {over}.\n\n" if several else ""
     return told + table(head, rows)

@@ -107,7 +107,10 @@ def differences(part: Part) -> list[str]:
         head = ["ahead", "behind", "paired difference, mean", "its deviation", "seeds", "p", "a difference is"]
         blocks.append(table(head, rows, text_columns=2))
     count = len(next(iter(found["by_seed"].values())))
-    tests = "McNemar's exact test on the same pictures" + (", paired t test over the seeds" if several else "")
+    tests = "McNemar's exact test on the same pictures"
+    if several:
+        folds = "folds (corrected, since they train on much the same pictures)"
+        tests += f", paired t test over the {folds if part.split['folds'] else 'seeds'}"
     blocks.append(f"{tests}; p is corrected for {counted(count, 'comparison')} (Holm).")
     return blocks
 

@@ -193,8 +193,9 @@ def _difference(part: Part, best: str, other: str) -> str:
     verdict = "more than chance explains" if pair["p"] < rules.CHANCE else "which chance could explain"
     pairs = counted(len(variants) * (len(variants) - 1) // 2, "pair")
     if "seeds" in pair:
+        trainings = counted(pair["seeds"], "fold" if part.split["folds"] else "seed")
         return (
-            f"{start} in the mean over {counted(pair['seeds'], 'seed')} (paired differences {points(pair['mean'])}"
+            f"{start} in the mean over {trainings} (paired differences {points(pair['mean'])}"
             f" ± {100 * pair['deviation']:.1f}), {verdict} (paired t test, p = {pair['p']:.2g}, corrected for {pairs})."
         )
     better, worse = (pair["better"], pair["worse"]) if pair["first"] == best else (pair["worse"], pair["better"])

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, ttest_rel
+from scipy.stats import binomtest, t, ttest_rel
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -35,7 +35,7 @@ class SeedDifference:
     mean: float  # of the paired differences in accuracy, 0..1
     deviation: float  # of them, as of a sample
     seeds: int
-    p: float  # paired t test, two-sided, corrected for the number of pairs (Holm, 1979)
+    p: float  # paired t test, two-sided, corrected for folds and for the number of pairs (Holm, 1979)
 
 
 def differences(predictions: Mapping[str, pd.DataFrame]) -> list[Difference]:
@@ -60,17 +60,22 @@ def differences(predictions: Mapping[str, pd.DataFrame]) -> list[Difference]:
     return [replace(each, p=p) for each, p in zip(found, _holm([each.p for each in found]), strict=True)]
 
 
-def seed_differences(accuracies: Mapping[str, Sequence[float]]) -> list[SeedDifference]:
+def seed_differences(accuracies: Mapping[str, Sequence[float]], folds: int = 0) -> list[SeedDifference]:
     """Every pair of variants, by their accuracies with the same seeds in the same order; corrected together.
 
-    They tell what another training would give on these pictures, not what other pictures would.
+    They tell what another training would give on these pictures, not what other pictures would. Where each seed
+    was validated on another of k folds, the trainings share most of their pictures and vary too little; the
+    variance then grows by the factor 1 + n / (k - 1) for n trainings (Nadeau and Bengio, Inference for the
+    generalization error, 2003).
     """
     found = []
     for pair in combinations(accuracies, 2):
         first, second = sorted(pair, key=lambda name: -fmean(accuracies[name]))
         apart = [one - other for one, other in zip(accuracies[first], accuracies[second], strict=True)]
         if np.ptp(apart) > ROUNDING:
-            p = float(ttest_rel(accuracies[first], accuracies[second]).pvalue)
+            statistic = ttest_rel(accuracies[first], accuracies[second]).statistic
+            overlap = 1 + len(apart) / (folds - 1) if folds else 1
+            p = float(2 * t.sf(abs(statistic) / np.sqrt(overlap), len(apart) - 1))
         else:  # without any variation there is no t; a sign test of differences that all have one sign
             p = 1.0 if abs(apart[0]) < ROUNDING else float(binomtest(len(apart), len(apart)).pvalue)
         found.append(SeedDifference(first, second, fmean(apart), stdev(apart), len(apart), p))

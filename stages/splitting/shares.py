@@ -58,6 +58,18 @@ def fill(members: pd.DataFrame, order: Sequence[str], target: "pd.Series[int]") 
     return taken
 
 
+def deal(members: pd.DataFrame, order: Sequence[str], count: int) -> list[set[str]]:
+    """All groups, taken in order, as `count` folds of like size in which the classes keep their proportions."""
+    folds: list[set[str]] = []
+    rest = list(order)
+    for left in range(count, 1, -1):
+        among = members[members["group"].isin(rest)]
+        labels = among["label"].value_counts().sort_index()
+        folds.append(fill(among, rest, quota(labels, 1 / left, labels)))
+        rest = [group for group in rest if group not in folds[-1]]
+    return [*folds, set(rest)]
+
+
 def _number(group: str, seed: int) -> float:
     words = np.frombuffer(group.encode().ljust(-(-len(group.encode()) // 4) * 4, b"\0"), dtype="<u4")
     return float(np.random.default_rng([seed, DRAW, *map(int, words)]).random())

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def save(target: Path, tensors: "dict[str, Tensor]", about: dict[str, Any]) -> None:
-    """Write tensors and what is to be known about them (JSON values) as one file, whole or not at all."""
+def save(target: Path, tensors: "dict[str, Tensor]", about: dict[str, Any], durable: bool = False) -> None:
+    """Write tensors and what is to be known about them (JSON values) as one file, whole or not at all.
+
+    `durable`: as `whole_file` has it.
+    """
     # One entry: the format's writer does not keep the order of several.
     metadata = {"about": json.dumps(about, sort_keys=True, ensure_ascii=False)}
-    with whole_file(target) as temporary:
+    with whole_file(target, durable) as temporary:
         if not tensors:
             save_header({}, temporary, metadata)
             return

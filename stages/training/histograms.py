@@ -1,6 +1,7 @@
 """Distributions of gradients and parameters, once per epoch, computed on the training device."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +39,8 @@ class Recorder:
         self._rows: dict[str, list[Tensor]] = {}
         self.add("parameter")
 
-    def add(self, kind: str) -> dict[str, tuple[Tensor, Tensor]]:
-        """Record "gradient" or "parameter" as they are now; histogram by parameter name."""
+    def add(self, kind: str) -> None:
+        """Record "gradient" or "parameter" as they are now."""
         values = {name: p.grad if kind == "gradient" else p for name, p in self.learning.items()}
         found = {
             name: histogram(torch.zeros(1) if value is None else value, self.bins) for name, value in values.items()
@@ -47,7 +48,18 @@ class Recorder:
         for part, place in (("counts", 0), ("edges", 1)):
             row = torch.stack([pair[place] for pair in found.values()])
             self._rows.setdefault(f"{kind}_{part}", []).append(row)
+
+    def of_epoch(self, epoch: int) -> dict[str, tuple[Tensor, Tensor]]:
+        """Counts and edges of an epoch, 1 for the first, under the names they have in W&B: gradients/<parameter> ..."""
+        found: dict[str, tuple[Tensor, Tensor]] = {}
+        for kind, row in (("gradient", epoch - 1), ("parameter", epoch)):
+            columns = (self.learning, self._rows[f"{kind}_counts"][row], self._rows[f"{kind}_edges"][row])
+            found |= {f"{kind}s/{name}": (counts, edges) for name, counts, edges in zip(*columns, strict=True)}
         return found
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back what `tensors` gave."""
+        self._rows = {name: list(rows) for name, rows in tensors.items()}
 
     def tensors(self) -> dict[str, Tensor]:
         """`gradient_counts` (E, P, B), `gradient_edges` (E, P, B + 1), the same of `parameter` with E + 1 rows."""

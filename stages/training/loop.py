@@ -1,15 +1,13 @@
 """The training loop: epochs of shuffled batches, then a pass over the validation pictures."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch._inductor.cpp_builder import get_cpp_compiler
-from torch._inductor.exc import InvalidCxxCompiler
 from torch.nn import functional as F
 
 from stages.errors import StudyError
@@ -96,67 +94,118 @@ def optimizer_for(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
-def fit(
-    fabric: Fabric,
-    network: nn.Module,
-    train: Batches,
-    validation: Batches,
-    recipe: Recipe,
-    epochs: int,
-    classes: int,
-    seed: int,
-    advance: Callable[[], None] = lambda: None,
-) -> Iterator[Epoch]:
-    """Train and yield after each epoch, when the network still holds the gradients of its last step.
+class Training:
+    """A network under training, epoch after epoch, with a state to leave off at and to go on from."""
 
-    The order of the pictures, their augmentation and dropout come from (seed, epoch) alone.
-    `advance` is called after each step. Raises StudyError when the loss becomes NaN or infinite.
-    """
-    network_run = compiled(network) if recipe.compile else network
-    model, optimizer = fabric.setup(network_run, optimizer_for(network, recipe))
-    weight = balanced(train.labels, classes) if recipe.class_weights == "balanced" else None
-    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    rank, world = fabric.global_rank, fabric.world_size
-    for epoch in range(1, epochs + 1):
-        rate = learning_rate(recipe, epoch, epochs)
-        for group in optimizer.param_groups:
+    def __init__(self, fabric: Fabric, network: nn.Module, recipe: Recipe) -> None:
+        """`network` is what runs at each step; its parameters that require gradients learn."""
+        self.done = 0
+        self._fabric, self._network, self._recipe = fabric, network, recipe
+        self._run = compiled(network) if recipe.compile else network
+        self._model, self._optimizer = fabric.setup(self._run, optimizer_for(network, recipe))
+
+    def epochs(
+        self,
+        train: Batches,
+        validation: Batches,
+        epochs: int,
+        classes: int,
+        seed: int,
+        advance: Callable[[], None] = lambda: None,
+    ) -> Iterator[Epoch]:
+        """Train on to the last of `epochs` and yield after each, while the gradients of its last step still stand.
+
+        The order of the pictures, their augmentation and dropout come from (seed, epoch) alone.
+        `advance` is called after each step. Raises StudyError when the loss becomes NaN or infinite.
+        """
+        for epoch in range(self.done + 1, epochs + 1):
+            rate = learning_rate(self._recipe, epoch, epochs)
+            torch.manual_seed((seed * 100_003 + epoch) % 2**31)  # dropout draws from torch's own generator
+            found = self._steps(train, epoch, rate, classes, order(seed, epoch, len(train.labels)), advance)
+            predicted = predict(self._fabric, self._run, validation)
+            self.done = epoch
+            yield Epoch(
+                epoch=epoch,
+                **found,
+                val_loss=float(F.cross_entropy(predicted, validation.labels)),
+                val_accuracy=int((predicted.argmax(dim=1) == validation.labels).sum()) / len(validation.labels),
+                lr=rate,
+            )
+
+    def _steps(
+        self, train: Batches, epoch: int, rate: float, classes: int, rows: Tensor, advance: Callable[[], None]
+    ) -> dict[str, float]:
+        """The steps of one epoch over these rows: their mean loss and accuracy, and the norm of the gradients."""
+        fabric, recipe = self._fabric, self._recipe
+        for group in self._optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed((seed * 100_003 + epoch) % 2**31)  # dropout draws from torch's own generator
-        networks.training_mode(network)
+        weight = balanced(train.labels, classes) if recipe.class_weights == "balanced" else None
+        learning = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
+        rank, world = fabric.global_rank, fabric.world_size
+        networks.training_mode(self._network)
         losses, norms, correct = [], [], torch.zeros((), device=fabric.device)
-        batches = batch_rows(order(seed, epoch, len(train.labels)), recipe.batch_size)
-        for rows in batches:
-            optimizer.zero_grad()
-            mine = rows[rank::world]
+        batches = batch_rows(rows, recipe.batch_size)
+        for batch in batches:
+            self._optimizer.zero_grad()
+            mine = batch[rank::world]
             labels = train.labels[mine.to(fabric.device)]
-            logits = model(train.batch(mine, epoch))
+            logits = self._model(train.batch(mine, epoch))
             loss = F.cross_entropy(logits, labels, weight, reduction="sum")
             # A mean over the rows of all processes, of which DDP takes the mean again.
-            whole = len(rows) if weight is None else weight[train.labels[rows.to(fabric.device)]].sum()
+            whole = len(batch) if weight is None else weight[train.labels[batch.to(fabric.device)]].sum()
             loss = loss / (whole / world)
             fabric.backward(loss)
             norms.append(nn.utils.get_total_norm([p.grad for p in learning if p.grad is not None]).detach())
-            optimizer.step()
+            self._optimizer.step()
             losses.append(loss.detach())
             advance()
             correct += (logits.detach().argmax(dim=1) == labels).sum()
         loss_of_steps = parallel.reduced(fabric, torch.stack(losses), "mean")
         _refuse_divergence(loss_of_steps, epoch, recipe)
-        sizes = torch.tensor([len(rows) for rows in batches], device=fabric.device)
-        predicted = predict(fabric, network_run, validation)
-        yield Epoch(
-            epoch=epoch,
-            train_loss=float((loss_of_steps * sizes).sum() / sizes.sum()),
-            train_accuracy=int(parallel.reduced(fabric, correct, "sum")) / len(train.labels),
-            val_loss=float(F.cross_entropy(predicted, validation.labels)),
-            val_accuracy=int((predicted.argmax(dim=1) == validation.labels).sum()) / len(validation.labels),
-            lr=rate,
-            gradient_norm=float(torch.stack(norms).mean()),
-        )
+        sizes = torch.tensor([len(batch) for batch in batches], device=fabric.device)
+        return {
+            "train_loss": float((loss_of_steps * sizes).sum() / sizes.sum()),
+            "train_accuracy": int(parallel.reduced(fabric, correct, "sum")) / len(train.labels),
+            "gradient_norm": float(torch.stack(norms).mean()),
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next epoch rests on: the network's tensors, the optimiser's and the loss scaler's."""
+        found = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
+        for place, values in self._optimizer.state_dict()["state"].items():
+            found |= {f"optimizer.{place}.{name}": tensor for name, tensor in values.items()}
+        scaler = self._fabric.strategy.precision.state_dict()
+        return found | {f"scaler.{name}": torch.tensor(value, dtype=torch.float64) for name, value in scaler.items()}
+
+    def restore(self, state: Mapping[str, Tensor], epoch: int) -> None:
+        """Put back what `state` gave after an epoch."""
+        kinds: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "scaler": {}}
+        for name, tensor in state.items():
+            kind, _, rest = name.partition(".")
+            kinds[kind][rest] = tensor
+        self._network.load_state_dict(kinds["network"])
+        learning = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
+        values: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in kinds["optimizer"].items():
+            place, _, rest = name.partition(".")
+            like = learning[int(place)]
+            # In the parameter's own order in memory, which the fused step relies on.
+            laid = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+            values.setdefault(int(place), {})[rest] = laid
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": values})
+        if kinds["scaler"]:
+            known = self._fabric.strategy.precision.state_dict()
+            scaler = {name: type(known[name])(tensor.item()) for name, tensor in kinds["scaler"].items()}
+            self._fabric.strategy.precision.load_state_dict(scaler)
+        self.done = epoch
 
 
 def compiled(network: nn.Module) -> nn.Module:
     """The network through torch.compile. Raises StudyError where there is no C++ compiler, which it needs."""
+    # Their import takes a second, which a training that is not compiled does not need.
+    from torch._inductor.cpp_builder import get_cpp_compiler  # noqa: PLC0415
+    from torch._inductor.exc import InvalidCxxCompiler  # noqa: PLC0415
+
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:

@@ -1,6 +1,6 @@
 """Batches cut from the packed uint8 array and augmented as whole tensors, each picture by its own draw."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stages.params import Augmentation
+from stages.splitting import folds
 
 # Statistics of ImageNet (R, G, B; pixels in 0..1), which torchvision's weights expect.
 MEAN = (0.485, 0.456, 0.406)
@@ -149,6 +150,10 @@ class Packed:
         index = pd.read_csv(folder / "index.csv", dtype=str, keep_default_na=False)
         images = np.load(folder / "images.npy", mmap_mode="r" if len(index) else None, allow_pickle=False)
         return cls(images, index)
+
+    def seen_by(self, seed: int) -> "Packed":
+        """The task as the training of a seed sees it: of folds, one to validate on and the others to train on."""
+        return replace(self, index=self.index.assign(split=folds.seen_by(self.index["split"], seed)))
 
     @property
     def size(self) -> int:

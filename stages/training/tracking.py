@@ -6,6 +6,7 @@ it runs offline. Whatever fails in it is told once and does not fail the stage.
 
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import pandas as pd
 from torch import Tensor
 
 PROJECT = "face-classifier-study"
+MARK = "stage.txt"  # beside the files of an offline run, and not uploaded
 
 
 def run_id(task: str, variant: str, seed: int, *decisive: object) -> str:
@@ -24,13 +26,17 @@ def run_id(task: str, variant: str, seed: int, *decisive: object) -> str:
 
 
 class Run:
-    """A W&B run to log to; after a failure every call does nothing."""
+    """A W&B run to log to; after a failure every call does nothing.
 
-    def __init__(self, identity: str, task: str, variant: str, config: Mapping[str, Any]) -> None:
+    Under one id always the same is logged. So offline, where nothing can be resumed, a stage that runs again puts
+    its new files in the place of those it left before, and no step is told twice.
+    """
+
+    def __init__(self, identity: str, task: str, variant: str, config: Mapping[str, Any], stage: str) -> None:
         self._run: Any = None
-        self._guarded(lambda: self._start(identity, task, variant, config))
+        self._guarded(lambda: self._start(identity, task, variant, config, stage))
 
-    def _start(self, identity: str, task: str, variant: str, config: Mapping[str, Any]) -> None:
+    def _start(self, identity: str, task: str, variant: str, config: Mapping[str, Any], stage: str) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb  # noqa: PLC0415  (its settings are read at import)
@@ -57,7 +63,9 @@ class Run:
             ),
         )
         if mode == "offline":
-            print(f"W&B is offline; upload with: wandb sync {os.path.relpath(Path(self._run.dir).parent)}")
+            folder = Path(self._run.dir).parent
+            _replace_earlier(folder, identity, stage)
+            print(f"W&B is offline; upload with: wandb sync {os.path.relpath(folder)}")
 
     def _guarded(self, action: Callable[[], None]) -> None:
         try:
@@ -135,6 +143,10 @@ class Run:
             self._guarded(lambda: self._run.finish(exit_code=int(failed)))
 
 
-def named(kind: str, found: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Histograms under the names they have in W&B: gradients/<parameter>, parameters/<parameter>."""
-    return {f"{kind}s/{name}": pair for name, pair in found.items()}
+def _replace_earlier(folder: Path, identity: str, stage: str) -> None:
+    """Remove the offline files that the same stage left under the same id, and mark the new ones as its own."""
+    for earlier in folder.parent.glob(f"offline-run-*-{identity}"):
+        mark = earlier / MARK
+        if earlier != folder and mark.is_file() and mark.read_text(encoding="utf-8") == stage:
+            shutil.rmtree(earlier)
+    (folder / MARK).write_text(stage, encoding="utf-8")

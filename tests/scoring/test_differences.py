@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t, ttest_rel
 
 from stages.scoring.differences import differences, seed_differences
 
@@ -33,6 +33,16 @@ def test_the_same_predictions_are_no_difference() -> None:
 def test_other_pictures_are_refused() -> None:
     with pytest.raises(ValueError, match="same pictures"):
         differences({"one": table(range(3)), "two": table(range(3), pictures=100)})
+
+
+def test_differences_over_folds_count_less() -> None:
+    accuracies = {"one": [0.90, 0.80, 0.85, 0.88, 0.84], "two": [0.93, 0.84, 0.88, 0.90, 0.88]}
+    (plain,), (folded,) = seed_differences(accuracies), seed_differences(accuracies, folds=5)
+    assert plain.p == pytest.approx(ttest_rel(*accuracies.values()).pvalue)
+    # Nadeau and Bengio: n = 5 trainings, each tested on a quarter of what it trains on.
+    apart = np.diff(list(accuracies.values()), axis=0)[0]
+    statistic = apart.mean() / np.sqrt((1 / 5 + 1 / 4) * apart.var(ddof=1))
+    assert folded.p == pytest.approx(2 * t.sf(statistic, 4)) and folded.p > 2 * plain.p
 
 
 def test_differences_over_seeds_are_paired() -> None:

@@ -52,7 +52,8 @@ def test_the_recorder_keeps_what_learns_epoch_by_epoch() -> None:
     network.bias.requires_grad = False
     recorder = Recorder(network, bins=5)
     network(torch.rand(1, 3)).sum().backward()
-    assert set(recorder.add("gradient")) == {"weight"}
+    recorder.add("gradient")
     recorder.add("parameter")
+    assert set(recorder.of_epoch(1)) == {"gradients/weight", "parameters/weight"}
     shapes = {name: tuple(tensor.shape) for name, tensor in recorder.tensors().items()}
     assert shapes["gradient_counts"] == (1, 1, 5) and shapes["parameter_edges"] == (2, 1, 6)

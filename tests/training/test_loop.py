@@ -6,7 +6,7 @@ from torch._inductor.cpp_builder import cpp_compiler_search
 from stages.errors import StudyError
 from stages.params import Recipe, read_recipe
 from stages.training import networks
-from stages.training.loop import Epoch, balanced, batch_rows, fabric_for, fit, learning_rate, predict
+from stages.training.loop import Epoch, Training, balanced, batch_rows, fabric_for, learning_rate, predict
 from stages.training.pictures import LAYOUTS, Pictures
 
 FLIP = read_recipe("vgg16").augmentation
@@ -27,7 +27,8 @@ def pictures(count: int, seed: int, augmented: bool = False) -> Pictures:
 def run(settings: Recipe, epochs: int = 2, seed: int = 0) -> tuple[list[Epoch], torch.nn.Module]:
     network = networks.build("resnet18", "original", 2, seed)
     fabric = fabric_for(settings.precision)
-    history = list(fit(fabric, network, pictures(25, 1, True), pictures(10, 2), settings, epochs, 2, seed))
+    training = Training(fabric, network, settings)
+    history = list(training.epochs(pictures(25, 1, True), pictures(10, 2), epochs, 2, seed))
     return history, network
 
 
@@ -78,7 +79,8 @@ def test_a_compiled_network_trains_as_the_plain_one() -> None:
         torch.manual_seed(0)
         network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2))
         settings = recipe(compile=compiles)
-        history = list(fit(fabric_for("32-true"), network, pictures(24, 1), pictures(8, 2), settings, 2, 2, 0))
+        training = Training(fabric_for("32-true"), network, settings)
+        history = list(training.epochs(pictures(24, 1), pictures(8, 2), 2, 2, 0))
         assert len(history) == 2
         weights.append(network[1].weight)
     torch.testing.assert_close(weights[0], weights[1])

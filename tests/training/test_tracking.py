@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,19 +36,35 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 def train_and_evaluate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    run = tracking.Run("face-tiny-0-abc", "face", "tiny", {"lr": 0.1})
+    run = tracking.Run("face-tiny-0-abc", "face", "tiny", {"lr": 0.1}, "train")
     pair = (torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.5, 1.0]))
+    named = {"gradients/fc.weight": pair, "parameters/fc.weight": pair}
     for epoch in (1, 2):
-        named = tracking.named("gradient", {"fc.weight": pair}) | tracking.named("parameter", {"fc.weight": pair})
         run.epoch(epoch, {"epoch": epoch, **VALUES}, named)
     run.close()
     probabilities = np.eye(3)[[0, 1, 2, 1, 1, 2]] * 0.7 + 0.1
     scores = {"classes": CLASSES, **score(TRUTH, probabilities, CLASSES, None)}
     names = np.array(CLASSES)
     predictions = pd.DataFrame({"truth": names[TRUTH], "prediction": names[probabilities.argmax(axis=1)]})
-    again = tracking.Run("face-tiny-0-abc", "face", "tiny", {})
+    again = tracking.Run("face-tiny-0-abc", "face", "tiny", {}, "evaluate")
     again.scores(3, scores, pd.DataFrame([{"epoch": epoch, **VALUES} for epoch in (1, 2)]), predictions)
     again.close()
+
+
+def test_a_stage_that_runs_again_replaces_its_own_offline_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for _ in range(2):
+        train_and_evaluate(tmp_path, monkeypatch)
+        time.sleep(1.1)  # W&B names its folders by the second
+        wandb.teardown()
+    other = tracking.Run("face-tiny-0-abd", "face", "tiny", {}, "train")
+    other.close()
+    found = [record for path in tmp_path.glob("wandb/offline-run-*-abc/*.wandb") for record in records(path)]
+    steps = [record["history"]["step"]["num"] for record in found if record["type"] == "history"]
+    assert sorted(steps) == [1, 2, 3]
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 3
 
 
 def test_offline_files_hold_the_whole_run_and_no_step_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from stages.errors import StudyError
 from stages.training import networks, trunk
-from stages.training.loop import fabric_for, fit
+from stages.training.loop import Training, fabric_for
 from stages.training.pictures import Pictures
 from tests.training.test_loop import FLIP, pictures, recipe
 
@@ -42,9 +42,9 @@ def test_the_cache_trains_the_same_layers_as_the_whole_network(
             assert parts is not None
             kept = [trunk.Features(fabric, parts[0], of, memory) for of in (train, validation)]
             assert all((features.views.device.type, memory) == ("cpu", memory) for features in kept)
-            history = list(fit(fabric, parts[1], kept[0], kept[1], recipe(), 2, 2, 0))
+            history = list(Training(fabric, parts[1], recipe()).epochs(kept[0], kept[1], 2, 2, 0))
         else:
-            history = list(fit(fabric, network, train, validation, recipe(), 2, 2, 0))
+            history = list(Training(fabric, network, recipe()).epochs(train, validation, 2, 2, 0))
         trained.append((network.state_dict(), history))
     for name, value in trained[0][0].items():
         torch.testing.assert_close(value, trained[1][0][name], atol=1e-5, rtol=0)

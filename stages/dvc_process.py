@@ -1,0 +1,49 @@
+"""A stage ends when the `dvc` that started it does, however that ends: nothing works on in the dark."""
+
+import os
+import select
+import signal
+import sys
+import threading
+from pathlib import Path
+
+MARK = b"DVC_STAGE="  # DVC sets it for a stage, and so for all that the stage starts
+
+
+def end_with_it() -> None:
+    """Where DVC started this process, on Linux, watch DVC's own process and be killed with it.
+
+    The kernel's own signal (PR_SET_PDEATHSIG) tells of the parent alone, which may be a shell or torchrun.
+    """
+    if "DVC_STAGE" not in os.environ or sys.platform != "linux":
+        return
+    process = _dvc()
+    if process is None:
+        return
+    try:
+        watched = os.pidfd_open(process)
+    except ProcessLookupError:
+        _end()
+    threading.Thread(target=_wait, args=(watched,), daemon=True).start()
+
+
+def _dvc() -> int | None:
+    """The nearest process above without DVC's mark; None where it is another user's."""
+    process = os.getpid()
+    try:
+        while True:
+            process = int(Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+            environment = Path(f"/proc/{process}/environ").read_bytes()
+            if not any(entry.startswith(MARK) for entry in environment.split(b"\0")):
+                return process
+    except OSError:
+        return None
+
+
+def _wait(watched: int) -> None:
+    select.select([watched], [], [])
+    _end()
+
+
+def _end() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

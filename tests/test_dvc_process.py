@@ -1,0 +1,47 @@
+"""Whatever ends `dvc`, nothing that it started works on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.photos import ROOT
+
+STAGE = """
+import sys, time
+from pathlib import Path
+from stages.errors import main
+def stage():
+    Path("started").touch()
+    for beat in range(600):
+        Path("beat").write_text(str(beat))
+        time.sleep(0.05)
+main(stage)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked in Linux's way")
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["{python} work.py", "sh -c '{python} work.py; true'"])
+def test_a_stage_ends_with_dvc(tmp_path: Path, sign: signal.Signals, command: str) -> None:
+    bin_folder = Path(sys.executable).parent
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    (tmp_path / "work.py").write_text(STAGE, encoding="utf-8")
+    text = f"stages:\n  work:\n    cmd: {command.format(python=sys.executable)}\n    outs: [beat]\n"
+    (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=tmp_path, env=environment, check=True)
+    process = subprocess.Popen(["dvc", "repro"], cwd=tmp_path, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, sign)
+    process.wait(timeout=30)
+    time.sleep(0.5)
+    beat = (tmp_path / "beat").read_text()
+    time.sleep(0.5)
+    assert (tmp_path / "beat").read_text() == beat
