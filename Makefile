@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: repro test lint pretraining-worth bench clean
+.PHONY: repro test lint pretraining-worth bench fuzz torture clean
 
 repro: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -22,6 +22,14 @@ pretraining-worth: .venv/installed
 # How fast it is, against the bare network and other ways to train (docs/benchmarks.md); on an idle machine.
 bench: .venv/installed-dev .venv-bench/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m benchmarks.bench $(ARGS)
+
+# Broken and hostile input through all readers: more than 20,000.
+fuzz: .venv/installed-dev
+	FUZZ_INPUTS=2500 $(BIN)/python -m pytest -q tests/test_fuzz.py
+
+# Kills at random moments, faults, hostile input (docs/reliability.md); as root, for small disks and other users.
+torture: .venv/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.torture $(ARGS)
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv

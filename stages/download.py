@@ -8,7 +8,6 @@ metrics/download.json, which holds counts alone: it is in Git, where no person i
 import importlib
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,8 +40,10 @@ def download() -> None:
             reasons = "".join(f"\n  {count} {reason}" for reason, count in report["rejected"].items())
             raise StudyError(f"no labelled picture is left of {len(table)} (data.source: {data.source}){reasons}")
         (raw / "images").mkdir()
-        for source, target in zip(index["source_file"], index["file"], strict=True):
-            shutil.copyfile(root / source, raw / "images" / target)
+        for row in index.itertuples():
+            copied = Path(shutil.copyfile(root / str(row.source_file), raw / "images" / str(row.file)))
+            if copies.picture_id(copied) != row.id:
+                raise StudyError(f"{root / str(row.source_file)} changed while it was read; run `dvc repro` again")
         order = ["file", "person", *tasks, "source_file"]
         write_csv(raw / "index.csv", index[order + [name for name in index if name not in {*order, "id"}]])
         write_csv(raw / "rejected.csv", rejected)
@@ -60,13 +61,17 @@ def _source(seed: int, data: params.Data) -> Iterator[tuple[Path, pd.DataFrame]]
         return
     # Only the source in use is imported: gdown alone takes longer to import than a folder takes to read.
     source = importlib.import_module(f"stages.sources.{data.source}")
-    with tempfile.TemporaryDirectory(dir=paths.DATA, prefix=".fetching-") as name:
-        root = Path(name)
+    root = paths.FETCHING
+    shutil.rmtree(root, ignore_errors=True)  # of a run that was killed
+    root.mkdir()
+    try:
         if data.source == "sample":
             yield root, source.collect(settings, seed, root)
         else:
             root = source.fetch(settings, root)
             yield root, folder.collect(settings, root)
+    finally:
+        shutil.rmtree(paths.FETCHING)
 
 
 def _tasks(data: params.Data) -> list[str]:

@@ -7,6 +7,7 @@ DATA = Path("data")
 CHECKED = DATA / "checked.txt"
 STUDY = DATA / "study.json"
 RAW = DATA / "raw"
+FETCHING = DATA / ".fetching"  # what a source brings in, until it is in RAW
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 PRETRAIN_PEOPLE = "pretrain"  # stands where a task's name does, below data/prepared

@@ -2,80 +2,33 @@
 
 import json
 import os
-import shutil
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from tests.clone import ROOT, VARIANTS, run, set_keys, shrunk_clone
+from tests.traces import NO_STRACE, strace_works, traced_python, violations
+
 # A change that an earlier test has trained: the run cache restores it, evaluate and what follows run anew.
 EXPERIMENT = "variants.resnet18_scratch.epochs.emotion=1"
-VARIANTS = ["vgg16", "resnet18_scratch", "resnet18_pretrained"]
-
-
-def run(folder: Path, *command: str) -> str:
-    """What a command printed; its failure fails the test with all it said."""
-    environment = {**os.environ, "WANDB_MODE": "offline", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
-
-
-def set_keys(folder: Path, values: dict[str, Any]) -> None:
-    """Change keys of params.yaml, named by their path; none may be new."""
-    path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key, value in values.items():
-        *parents, last = key.split(".")
-        section = params
-        for parent in parents:
-            section = section[parent]
-        assert last in section, key
-        section[last] = value
-    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-
-
-SHRUNK: dict[str, Any] = {
-    "data.sample.target_pictures": 20,
-    "data.sample.other_pictures": 40,
-    "data.sample.emotion_pictures": 60,
-    "preprocess.size": 32,
-    "weights.pretrain.people": 12,
-    "weights.pretrain.pictures": 60,
-    "weights.architectures.vgg16.rounds": [{"size": 32, "epochs": 1}],
-    "weights.architectures.resnet18.rounds": [{"size": 32, "epochs": 1}],
-    **{f"variants.{variant}.epochs.{task}": 2 for variant in VARIANTS for task in ("face", "emotion")},
-}
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with the working tree's files, run once in full."""
     clone = tmp_path_factory.mktemp("study")
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in listed.stdout.splitlines():
-        # dvc.lock and the default run's results would let DVC skip what is to be tested here.
-        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "plots/")):
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, clone / name)
-    run(clone, "git", "init", "-q")
-    run(clone, "git", "config", "user.name", "test")
-    run(clone, "git", "config", "user.email", "test@localhost")
-    run(clone, "dvc", "cache", "dir", "--local", str(clone / ".dvc" / "own-cache"))
-    set_keys(clone, SHRUNK)
-    run(clone, "git", "add", "-A")
-    run(clone, "git", "commit", "-qm", "shrunk")
-    run(clone, "dvc", "repro")
+    shrunk_clone(clone)
+    traced = traced_python(tmp_path_factory.mktemp("traces")) if strace_works() else Path(sys.executable).parent
+    run(clone, "dvc", "repro", first_in_path=traced)
     run(clone, "git", "add", "-A")
     run(clone, "git", "commit", "-qm", "first run")
+    (clone.parent / "traces").symlink_to(traced)
     return clone
 
 
@@ -107,6 +60,37 @@ def test_all_that_is_promised_is_there(study: Path) -> None:
     assert len(list((study / "plots" / "mistakes").glob("*/*.html"))) == 6
     assert len(list(study.glob("wandb/offline-run-*"))) == 12  # six trained, six evaluated
     assert run(study, "git", "status", "--porcelain") == ""
+
+
+@pytest.mark.skipif(not strace_works(), reason=NO_STRACE)
+def test_a_stage_opens_what_it_declares_and_nothing_else(study: Path) -> None:
+    stages = yaml.safe_load(run(study, "git", "show", "HEAD:dvc.lock"))["stages"]
+    found = {}
+    for name, entry in stages.items():
+        deps, outs = ([each["path"] for each in entry.get(kind, [])] for kind in ("deps", "outs"))
+        log = (study.parent / "traces" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        assert f"stages/{name.split('@')[0]}.py" in log, f"{name} is not traced"
+        found[name] = violations(log, study, deps, outs)
+    assert {name: told for name, told in found.items() if told} == {}
+
+
+def test_no_output_names_the_user_or_the_machine(study: Path) -> None:
+    texts = {path: path.read_bytes() for folder in ("data", "metrics", "plots") for path in (study / folder).rglob("*")
+             if path.is_file()}  # fmt: skip
+    names = [str(study), str(Path.home()), socket.gethostname(), sys.executable]
+    told = {
+        (path.name, name) for path, text in texts.items() for name in names if len(name) > 5 and name.encode() in text
+    }
+    assert len(texts) > 100 and told == set()
+
+
+def test_only_the_new_seed_is_trained(study: Path) -> None:
+    set_keys(study, {"seeds": [0, 1]})
+    told = json.loads(run(study, "dvc", "status", "--json"))
+    run(study, "git", "checkout", "-q", ".")
+    new = {name for name in told if name.startswith(("train", "evaluate", "plot", "mistakes"))}
+    models = [f"{task}-{variant}-1" for task in ("face", "emotion") for variant in VARIANTS]
+    assert new == {f"{stage}@{model}" for stage in ("train", "evaluate", "plot", "mistakes") for model in models}
 
 
 def test_again_nothing_runs(study: Path) -> None:

@@ -45,7 +45,7 @@ def pack(
     detector_for(settings)  # its faults, before any work
     threads_within = cv2.getNumThreads()
     shape = (len(pictures), settings.size, settings.size, 3)
-    array = open_memmap(target, mode="w+", dtype=np.uint8, shape=shape)
+    array = _mapped(target, shape)
     table: list[Row] = []
     try:
         with workers_of(os.environ.get("JOBLIB_BACKEND", "threading"), workers) as parallel:
@@ -130,8 +130,16 @@ def _compact(array: NDArray[np.uint8], kept: NDArray[np.intp], target: Path) -> 
     if len(kept) == len(array):
         return
     shorter = target.with_suffix(".kept.npy")
-    copy = open_memmap(shorter, mode="w+", dtype=np.uint8, shape=(len(kept), *array.shape[1:]))
+    copy = _mapped(shorter, (len(kept), *array.shape[1:]))
     for start in range(0, len(kept), CHUNK):
         copy[start : start + CHUNK] = array[kept[start : start + CHUNK]]
     copy.flush()
     shorter.replace(target)
+
+
+def _mapped(target: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.dtype[np.uint8]]":
+    """A new array file by memory map; its room is taken now, since a write to a map on a full disk ends the process."""
+    array: np.memmap[tuple[int, ...], np.dtype[np.uint8]] = open_memmap(target, mode="w+", dtype=np.uint8, shape=shape)
+    with target.open("rb+") as file:
+        os.posix_fallocate(file.fileno(), 0, target.stat().st_size)
+    return array

@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import shutil
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -12,6 +11,8 @@ from stages.params import Archive
 from stages.sources import network
 from stages.sources.layouts import settle
 from stages.sources.unpacking import MOST_BYTES, unpack
+
+BLOCK = 2**20
 
 
 def fetch(settings: Archive, folder: Path) -> Path:
@@ -53,9 +54,11 @@ def _download(url: str, path: Path) -> None:
     try:
         with urlopen(url, timeout=network.SILENCE) as response, path.open("wb") as file:
             length = int(response.headers.get("Content-Length") or 0)
-            if length > MOST_BYTES:
-                raise StudyError(f"{url} is refused: it has {length} bytes, the limit is {MOST_BYTES}")
-            shutil.copyfileobj(response, file)
+            received = 0
+            while received <= MOST_BYTES >= length and (block := response.read(BLOCK)):
+                received += file.write(block)
+            if max(received, length) > MOST_BYTES:
+                raise StudyError(f"{url} is refused: it has more than {MOST_BYTES} bytes")
     except HTTPError as error:
         raise StudyError(f"cannot get {url}: the server answers {error.code} {error.reason}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:

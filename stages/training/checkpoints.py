@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file as save_header
+from safetensors.numpy import save as save_header
 
 from stages.errors import StudyError
 from stages.writing import whole_file
@@ -25,13 +25,16 @@ def save(target: Path, tensors: "dict[str, Tensor]", about: dict[str, Any], dura
     # One entry: the format's writer does not keep the order of several.
     metadata = {"about": json.dumps(about, sort_keys=True, ensure_ascii=False)}
     with whole_file(target, durable) as temporary:
-        if not tensors:
-            save_header({}, temporary, metadata)
-            return
-        from safetensors.torch import save_file  # noqa: PLC0415
+        # Not by the library's own save_file, whose temporary file would outlive a process that is killed.
+        temporary.write_bytes(_packed(tensors, metadata))
 
-        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(plain, temporary, metadata)
+
+def _packed(tensors: "dict[str, Tensor]", metadata: dict[str, str]) -> bytes:
+    if not tensors:
+        return save_header({}, metadata)
+    from safetensors.torch import save as save_tensors  # noqa: PLC0415
+
+    return save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
 
 
 def load(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
@@ -51,10 +54,10 @@ def _opened(path: Path, framework: str) -> Iterator[Any]:
     try:
         with safe_open(path, framework=framework) as file:
             yield file
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:  # the last where the metadata are no JSON
         raise StudyError(f"{path} is not readable as a safetensors file: {error}") from None
 
 
 def _about(file: Any) -> dict[str, Any]:
-    about: dict[str, Any] = json.loads((file.metadata() or {}).get("about", "{}"))
-    return about
+    about = json.loads((file.metadata() or {}).get("about", "{}"))
+    return about if isinstance(about, dict) else {}

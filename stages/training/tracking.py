@@ -39,6 +39,7 @@ class Run:
     def _start(self, identity: str, task: str, variant: str, config: Mapping[str, Any], stage: str) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         os.environ.setdefault("WANDB_SILENT", "true")
+        os.environ.setdefault("WANDB_DISABLE_GIT", "true")  # the setting below comes too late for its first look
         import wandb  # noqa: PLC0415  (its settings are read at import)
 
         mode = os.environ.get("WANDB_MODE")

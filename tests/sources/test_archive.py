@@ -1,4 +1,5 @@
 import bz2
+import contextlib
 import gzip
 import hashlib
 import io
@@ -207,6 +208,49 @@ def test_a_place_that_is_not_there_is_told_with_the_offline_choice(tmp_path: Pat
     assert time.monotonic() - start < 30
     assert "data.source: sample" in told
     assert "data.source: folder" in told
+
+
+@pytest.mark.parametrize("told", [b"", b"Content-Length: 10\r\n", b"Content-Length: 90000000\r\n"])
+def test_a_server_that_sends_too_much_or_breaks_off_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bytes
+) -> None:
+    """Without end where no length is told, more than was told, and less."""
+    monkeypatch.setattr("stages.sources.archive.MOST_BYTES", 10_000_000)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            listening.accept()[0].close()  # the look whether it is there
+            connection, _ = listening.accept()
+            connection.recv(10_000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n" + told + b"\r\n")
+            with contextlib.suppress(OSError):
+                for _ in range(1 if told else 1000):
+                    connection.sendall(bytes(100_000))
+            connection.close()
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/a.zip"
+        message = refused(settings(url, "0" * 64), tmp_path / "out")
+        thread.join(10)
+    assert not thread.is_alive()
+    assert ("more than 10000000 bytes" if b"10\r" not in told else "is not the archive") in message
+    assert sum(path.stat().st_size for path in (tmp_path / "out").iterdir()) < 12_000_000
+
+
+def test_a_connection_that_drops_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            listening.accept()[0].close()
+            connection, _ = listening.accept()
+            connection.recv(10_000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort")
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/a.zip"
+        assert "the connection broke after 5 of 1000 bytes" in refused(settings(url, "0" * 64), tmp_path / "out")
 
 
 def test_a_silent_server_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

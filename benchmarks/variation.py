@@ -1,0 +1,78 @@
+"""What another machine changes: the same trainings with other threads, instructions and precision.
+
+    python -m benchmarks.variation
+
+after `dvc repro`, in the repository; on an idle machine (8 minutes). Writes docs/benchmarks/variation.json and, from
+docs/reproducibility.in.md, docs/reproducibility.md.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.bench import FOLDER, table
+from benchmarks.machine import description
+from benchmarks.measures import ROOT
+from stages import paths
+from stages.writing import write_json, write_text
+from tests.photos import write_params
+
+PAGE, TEXT = Path("docs/reproducibility.md"), Path("docs/reproducibility.in.md")
+TASK, VARIANTS, SEED = "face", ("vgg16", "resnet18_scratch"), 0
+OLD = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+CHANGES: dict[str, tuple[dict[str, str], str]] = {
+    "nothing": ({}, "auto"),
+    "one thread in place of two": ({"OMP_NUM_THREADS": "1"}, "auto"),
+    "no bf16 instructions (32-true)": ({}, "32-true"),
+    "AVX2 alone, as on older processors (32-true)": (OLD, "32-true"),
+}
+
+
+def trained(variant: str, environment: dict[str, str], precision: str) -> pd.DataFrame:
+    """The history of a training with this environment and precision."""
+    with TemporaryDirectory(prefix="variation-") as name:
+        folder = Path(name)
+        write_params(folder, {f"variants.{variant}.precision": precision})
+        (folder / "data").mkdir()
+        for part in ("prepared", "starts"):
+            (folder / "data" / part).symlink_to((ROOT / "data" / part).resolve())
+        settings = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled", **environment}
+        command = [sys.executable, "-m", "stages.train", TASK, variant, str(SEED)]
+        subprocess.run(command, cwd=folder, env=settings, capture_output=True, check=True)
+        return pd.read_csv(folder / paths.model_metrics(TASK, variant, SEED) / "history.csv")
+
+
+def measure() -> list[dict[str, Any]]:
+    """A row per variant and change: how far its history lies from that of the run that lies here."""
+    rows = []
+    for variant in VARIANTS:
+        here = pd.read_csv(paths.model_metrics(TASK, variant, SEED) / "history.csv")
+        for name, (environment, precision) in CHANGES.items():
+            there = trained(variant, environment, precision)
+            apart = (there - here).abs()
+            rows.append({"variant": variant, "change": name, "loss": float(apart["val_loss"].max())})
+            rows[-1]["accuracy"] = float(there["val_accuracy"].iloc[-1] - here["val_accuracy"].iloc[-1])
+    return rows
+
+
+def write() -> None:
+    """The page, from what was measured."""
+    kept = json.loads((FOLDER / "variation.json").read_text(encoding="utf-8"))
+    rows = [
+        [row["variant"], row["change"], f"{row['loss']:.2g}", f"{100 * row['accuracy']:+.1f}"] for row in kept["rows"]
+    ]
+    head = "variant, face task | what is other | validation loss, at most in an epoch | accuracy at the end, points"
+    machine = kept["machine"]
+    told = f"{table(head, rows)}\n\n{machine['date']}, {machine['cores']} cores of {machine['processor']}."
+    write_text(PAGE, TEXT.read_text(encoding="utf-8").replace("{table}", told))
+
+
+if __name__ == "__main__":
+    write_json(FOLDER / "variation.json", {"machine": description(), "rows": measure()})
+    write()

@@ -1,0 +1,69 @@
+"""The pipeline in a clone of the working tree, shrunk through params.yaml alone, with a cache of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+VARIANTS = ["vgg16", "resnet18_scratch", "resnet18_pretrained"]
+
+
+def run(folder: Path, *command: str, first_in_path: Path = Path(sys.executable).parent) -> str:
+    """What a command printed; its failure fails the test with all it said."""
+    path = f"{first_in_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "WANDB_MODE": "offline", "PATH": path}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def set_keys(folder: Path, values: dict[str, Any]) -> None:
+    """Change keys of params.yaml, named by their path; none may be new."""
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        section = params
+        for parent in parents:
+            section = section[parent]
+        assert last in section, key
+        section[last] = value
+    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+SHRUNK: dict[str, Any] = {
+    "data.sample.target_pictures": 20,
+    "data.sample.other_pictures": 40,
+    "data.sample.emotion_pictures": 60,
+    "preprocess.size": 32,
+    "challenges.strengths": [5],
+    "weights.pretrain.people": 12,
+    "weights.pretrain.pictures": 60,
+    "weights.architectures.vgg16.rounds": [{"size": 32, "epochs": 1}],
+    "weights.architectures.resnet18.rounds": [{"size": 32, "epochs": 1}],
+    **{f"variants.{variant}.epochs.{task}": 2 for variant in VARIANTS for task in ("face", "emotion")},
+}
+
+
+def shrunk_clone(clone: Path) -> None:
+    """Fill an empty folder with the working tree's files and commit them, with a study of minutes."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        # dvc.lock and the default run's results would let DVC skip what is to be tested here.
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "plots/")):
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, clone / name)
+    run(clone, "git", "init", "-q")
+    run(clone, "git", "config", "user.name", "test")
+    run(clone, "git", "config", "user.email", "test@localhost")
+    run(clone, "dvc", "cache", "dir", "--local", str(clone / ".dvc" / "cache"))
+    set_keys(clone, SHRUNK)
+    run(clone, "git", "add", "-A")
+    run(clone, "git", "commit", "-qm", "shrunk")
