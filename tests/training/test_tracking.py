@@ -46,6 +46,7 @@ def train_and_evaluate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = {"classes": CLASSES, **score(TRUTH, probabilities, CLASSES, None)}
     names = np.array(CLASSES)
     predictions = pd.DataFrame({"truth": names[TRUTH], "prediction": names[probabilities.argmax(axis=1)]})
+    time.sleep(1.1)  # W&B names its folders by the second
     again = tracking.Run("face-tiny-0-abc", "face", "tiny", {}, "evaluate")
     again.scores(3, scores, pd.DataFrame([{"epoch": epoch, **VALUES} for epoch in (1, 2)]), predictions)
     again.close()
@@ -57,7 +58,7 @@ def test_a_stage_that_runs_again_replaces_its_own_offline_files(
     monkeypatch.setenv("WANDB_MODE", "offline")
     for _ in range(2):
         train_and_evaluate(tmp_path, monkeypatch)
-        time.sleep(1.1)  # W&B names its folders by the second
+        time.sleep(1.1)
         wandb.teardown()
     other = tracking.Run("face-tiny-0-abd", "face", "tiny", {}, "train")
     other.close()
