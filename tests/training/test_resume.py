@@ -1,5 +1,6 @@
 """A training that is killed goes on where it was, and ends with the bytes of one that never was."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from tests.training.test_parallel import TORCHRUN, environment
 from tests.training.test_tracking import records
 
 TASK = "face"
-EPOCHS = {"resnet18_scratch": 5, "vgg16": 60}  # enough to be in the middle for a while
+EPOCHS = {"resnet18_scratch": 6, "vgg16": 80}  # enough to be in the middle for a while
 PLAIN = [sys.executable]
 
 
@@ -68,8 +69,12 @@ def killed(launcher: list[str], variant: str, after: int, sign: signal.Signals, 
         told += line
         if f"Epoch {after}/{EPOCHS[variant]}" in line:
             break
-    for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-        each.send_signal(sign)
+    for _ in range(4):  # an interrupt that falls into a callback is lost: Python ignores what is raised there
+        for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+            each.send_signal(sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.7)
+            break
     process.communicate(timeout=60)
     assert process.returncode != 0, told
     assert "Traceback" not in told or launcher != PLAIN
@@ -109,14 +114,15 @@ def test_a_killed_training_ends_with_the_same_bytes(
 
 def test_an_interrupted_training_says_so_and_wandb_has_each_step_once(folders: Callable[[str], Path]) -> None:
     prepared(folders("study"))
-    killed(PLAIN, "vgg16", 3, signal.SIGINT, WANDB_MODE="offline")
+    variant = "resnet18_scratch"
+    killed(PLAIN, variant, 2, signal.SIGINT, WANDB_MODE="offline")
     time.sleep(1.1)  # W&B names its folders by the second
-    told = finished(PLAIN, "vgg16", WANDB_MODE="offline")
+    told = finished(PLAIN, variant, WANDB_MODE="offline")
     assert "going on after epoch" in told
     files = list(Path("wandb").glob("offline-run-*/*.wandb"))
     found = [record for path in files for record in records(path)]
     history = [record["history"] for record in found if record["type"] == "history"]
-    assert sorted(row["step"]["num"] for row in history) == list(range(1, EPOCHS["vgg16"] + 1))
+    assert sorted(row["step"]["num"] for row in history) == list(range(1, EPOCHS[variant] + 1))
     named = [{name.split("/")[0] for name in row["item"]} for row in history]
     assert all({"gradients", "parameters", "val_accuracy"} <= names for names in named)
 
