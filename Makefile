@@ -23,7 +23,7 @@ pretraining-worth: .venv/installed
 bench: .venv/installed-dev .venv-bench/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m benchmarks.bench $(ARGS)
 
-# Broken and hostile input through all readers: more than 20,000.
+# Broken and hostile input through all readers.
 fuzz: .venv/installed-dev
 	FUZZ_INPUTS=2500 $(BIN)/python -m pytest -q tests/test_fuzz.py
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.variation
 
-after `dvc repro`, in the repository; on an idle machine (8 minutes). Writes docs/benchmarks/variation.json and, from
+after `dvc repro`, in the repository; on an idle machine. Writes docs/benchmarks/variation.json and, from
 docs/reproducibility.in.md, docs/reproducibility.md.
 """
 

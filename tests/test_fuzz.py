@@ -1,6 +1,6 @@
 """Broken and hostile input through the project's readers: a result or an error of ours, in time, and nothing else.
 
-`make fuzz` tries 20,000 inputs and more (FUZZ_INPUTS for each reader), `make test` a few hundred.
+`make fuzz` tries FUZZ_INPUTS for most readers, `make test` sixty.
 """
 
 import io

@@ -3,7 +3,7 @@
     python -m tests.torture [--kills 50] [--seed 0]
 
 Each kill is followed by a `dvc repro` whose outputs are held, byte by byte, against those of a run that nothing
-ended. Takes about 40 minutes on two cores.
+ended.
 """
 
 import argparse
