@@ -27,6 +27,12 @@ def end_with_it() -> None:
     threading.Thread(target=_wait, args=(watched,), daemon=True).start()
 
 
+def end_with_parent() -> None:
+    """In a worker process, on Linux, be killed when the process that started it ends: loky's workers wait for more."""
+    if sys.platform == "linux":
+        threading.Thread(target=_wait, args=(os.pidfd_open(os.getppid()),), daemon=True).start()
+
+
 def _dvc() -> int | None:
     """The nearest process above without DVC's mark; None where it is another user's."""
     process = os.getpid()

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.photos import ROOT
@@ -45,3 +46,26 @@ def test_a_stage_ends_with_dvc(tmp_path: Path, sign: signal.Signals, command: st
     beat = (tmp_path / "beat").read_text()
     time.sleep(0.5)
     assert (tmp_path / "beat").read_text() == beat
+
+
+DRAWING = """
+from pathlib import Path
+from stages.sources.sample import collect_pretraining
+collect_pretraining(50, 5000, ["happy"], 96, 0, Path("drawn"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked in Linux's way")
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRAWING], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("drawn/*.jpg"))) < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert workers
+    process.kill()
+    process.wait()
+    assert psutil.wait_procs(workers, timeout=10)[1] == []

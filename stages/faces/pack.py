@@ -14,6 +14,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from rich.progress import track
 
+from stages import dvc_process
 from stages.errors import StudyError
 from stages.faces import crop
 from stages.faces.detect import Face, detector_for
@@ -83,7 +84,8 @@ def workers_of(backend: str, workers: int) -> Iterator[Parallel]:
                 from ray.util.joblib import register_ray  # noqa: PLC0415
 
                 register_ray()
-            stack.enter_context(parallel_config(backend=backend, n_jobs=workers))
+            own = {"initializer": dvc_process.end_with_parent} if backend == "loky" else {}
+            stack.enter_context(parallel_config(backend=backend, n_jobs=workers, **own))
         except ImportError as error:
             raise StudyError(f"JOBLIB_BACKEND={backend}: {error}; pip install 'dask[distributed]' or ray") from None
         except OSError as error:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages import params
+from stages import dvc_process, params
 from stages.drawing.expressions import expression
 from stages.drawing.people import Person, look_alike, person
 from stages.drawing.picture import draw
@@ -122,7 +122,8 @@ def _drawn(orders: list[Order], folder: Path, columns: list[str]) -> pd.DataFram
     folder.mkdir(parents=True, exist_ok=True)
     chunks = [orders[start : start + 100] for start in range(0, len(orders), 100)]
     workers = min(joblib.cpu_count(), len(chunks))
-    rows = joblib.Parallel(n_jobs=workers)(joblib.delayed(_draw_all)(chunk, folder) for chunk in chunks)
+    pool = joblib.Parallel(n_jobs=workers, backend="loky", initializer=dvc_process.end_with_parent)
+    rows = pool(joblib.delayed(_draw_all)(chunk, folder) for chunk in chunks)
     return pd.DataFrame([row for chunk in rows for row in chunk], columns=columns, dtype=str)
 
 
