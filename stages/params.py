@@ -1,8 +1,10 @@
 """params.yaml, typed and checked. A stage reads just the keys that it declares in dvc.yaml."""
 
+import os
 import re
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -322,8 +324,10 @@ def _allowed(schema: dict[str, Any]) -> str:
 def read(*keys: str) -> Any:
     """The values of the named keys ("split", "tasks.face.positive"), in order; one key gives one value.
 
-    A stage names here what it declares under `params:` in dvc.yaml and gets nothing else.
+    A stage that DVC runs gets what dvc.yaml declares under its `params:` and nothing else: with another key its
+    outputs would go stale unseen. Raises StudyError for such a key, and for one that is not there.
     """
+    _refuse_undeclared(keys)
     params = load()
     values = []
     for key in keys:
@@ -334,6 +338,19 @@ def read(*keys: str) -> Any:
             value = value[part] if isinstance(value, dict) else getattr(value, part)
         values.append(value)
     return values[0] if len(values) == 1 else tuple(values)
+
+
+def _refuse_undeclared(keys: tuple[str, ...]) -> None:
+    if "DVC_STAGE" not in os.environ or not paths.PIPELINE.is_file():
+        return
+    stage = os.environ["DVC_STAGE"].rpartition(":")[2].split("@")[0]
+    entry = yaml.safe_load(paths.PIPELINE.read_text(encoding="utf-8"))["stages"][stage]
+    declared = entry.get("do", entry).get("params", [])
+    # A template, as in variants.${item.variant}.arch, stands for one part of a key.
+    allowed = "|".join(re.sub(r"\\\$\\\{.*?\\\}", "[^.]+", re.escape(name)) for name in declared)
+    for key in keys:
+        if not re.fullmatch(rf"({allowed})(\..*)?", key):
+            raise StudyError(f"{stage} reads {key}; {paths.PIPELINE}: declare it under the `params` of {stage}")
 
 
 def read_recipe(variant: str) -> Recipe:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
 DATA = Path("data")
 CHECKED = DATA / "checked.txt"
 STUDY = DATA / "study.json"

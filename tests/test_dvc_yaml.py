@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.params import Recipe
+from stages.errors import StudyError
+from stages.params import Recipe, read
 
 ROOT = Path(__file__).parents[1]
 # They move values and files about and decide no result; listed, a comment in them would train everything again.
@@ -62,6 +63,28 @@ def test_a_stage_declares_the_parameters_it_reads(stage: str) -> None:
         keys |= {f"variants.${{item.variant}}.{field}" for field in Recipe.model_fields}
     declared = {key.replace("${key}", "${item.variant}") for key in STAGES[stage].get("params", [])}
     assert keys == declared
+
+
+@pytest.mark.parametrize(
+    ("stage", "key", "declared"),
+    [
+        ("split@face", "split.folds", True),
+        ("start@vgg16", "variants.vgg16.arch", True),
+        ("train@face-vgg16-0", "variants.vgg16.epochs.face", True),
+        ("split@face", "training", False),
+        ("start@vgg16", "variants.vgg16.lr", False),
+    ],
+)
+def test_a_stage_is_refused_a_parameter_that_it_does_not_declare(
+    monkeypatch: pytest.MonkeyPatch, stage: str, key: str, declared: bool
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("DVC_STAGE", stage)
+    if declared:
+        read(key)
+    else:
+        with pytest.raises(StudyError, match=f"reads {key}; dvc.yaml: declare it"):
+            read(key)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.clone import ROOT, VARIANTS, run, set_keys, shrunk_clone
+from tests.torture import kills
 from tests.traces import NO_STRACE, strace_works, traced_python, violations
 
 # A change that an earlier test has trained: the run cache restores it, evaluate and what follows run anew.
@@ -96,6 +97,22 @@ def test_only_the_new_seed_is_trained(study: Path) -> None:
 def test_again_nothing_runs(study: Path) -> None:
     assert ran(run(study, "dvc", "repro")) == set()
     assert "up to date" in run(study, "dvc", "status")
+
+
+def test_changed_scoring_trains_nothing(study: Path) -> None:
+    path = study / "stages" / "scoring" / "scores.py"
+    kept = path.read_text(encoding="utf-8")
+    path.write_text(f"{kept}# changed\n", encoding="utf-8")
+    told = json.loads(run(study, "dvc", "status", "--json"))
+    path.write_text(kept, encoding="utf-8")
+    assert {name.split("@")[0] for name in told} == {"evaluate"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stages end with dvc on Linux alone")
+def test_killed_stages_end_with_the_same_bytes(study: Path) -> None:
+    """The short form of `make torture`."""
+    rows, lost = kills(study, 3, seed=1)
+    assert lost == [] and sum(tried for name, tried, _ in rows if not name.startswith("stage ")) == 3
 
 
 def test_one_variant_changed_runs_what_follows_from_it(study: Path) -> None:

@@ -28,6 +28,7 @@ import yaml
 from benchmarks.machine import description
 from stages.writing import write_text
 from tests.clone import ROOT, run, shrunk_clone
+from tests.traces import SCRATCH
 
 PAGE = Path("docs/reliability.md")
 FUZZ_INPUTS = 2500  # for each reader
@@ -68,8 +69,9 @@ def snapshot(study: Path) -> dict[str, str]:
     found = {}
     for folder in ("data", "metrics", "plots"):
         for path in (study / folder).rglob("*"):
-            if path.is_file() and not CHANGING.search(path.name):
-                found[path.relative_to(study).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+            name = path.relative_to(study).as_posix()
+            if path.is_file() and not CHANGING.search(name) and not name.startswith(SCRATCH):
+                found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     lock = yaml.safe_load((study / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     found["dvc.lock"] = json.dumps({name: entry for name, entry in lock.items() if name != "report"}, sort_keys=True)
     return found

@@ -43,7 +43,7 @@ def violations(log: str, root: Path, deps: Iterable[str], outs: Iterable[str]) -
     deps, outs = list(deps), list(outs)
     found = []
     for path, writes in _opened(log, root):
-        if f"{path}/".startswith(SCRATCH) or path == "params.yaml":
+        if f"{path}/".startswith(SCRATCH) or path in ("params.yaml", "dvc.yaml"):
             continue
         if path.endswith((".py", ".pyc")):
             code = re.sub(r"__pycache__/(\w+)\.cpython-\d+\.pyc(\.\d+)?$", r"\1.py", path)
