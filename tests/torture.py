@@ -173,14 +173,14 @@ def kills(study: Path, number: int, seed: int) -> tuple[list[Row], list[str]]:
 
 def tests(*arguments: str, **environment: str) -> tuple[int, int]:
     """Tests of the suite that were tried and that passed; skipped ones are not tried."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", done.stdout)}
-    if counts.get("failed") or counts.get("error"):
-        print(done.stdout[-3000:])
-    return sum(counts.values()), counts.get("passed", 0)
+    if done.returncode or not counts.get("passed"):
+        print(done.stdout[-3000:], done.stderr[-3000:])
+    return max(1, sum(counts.values())), counts.get("passed", 0)  # where none ran, that is one loss
 
 
 FAULTS = {
