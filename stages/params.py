@@ -255,6 +255,13 @@ class Params(Section):
                 f"seeds: {self.seeds} must be {folds} for split.folds: {folds}, one whose remainder by {folds} is "
                 f"each fold's number, as {list(range(folds))}"
             )
+        for arch, settings in self.weights.architectures.items():
+            sizes = {stretch.size for stretch in settings.rounds} - {self.preprocess.size}
+            if arch.startswith("vit_") and sizes:
+                raise ValueError(
+                    f"weights.architectures.{arch}.rounds: a vision transformer keeps one size; take that of "
+                    f"preprocess.size, {self.preprocess.size}, in place of {sorted(sizes)}"
+                )
         for name, variant in self.variants.items():
             if variant.arch not in self.weights.architectures:
                 known = ", ".join(self.weights.architectures)

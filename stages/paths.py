@@ -9,6 +9,7 @@ CHECKED = DATA / "checked.txt"
 STUDY = DATA / "study.json"
 RAW = DATA / "raw"
 FETCHING = DATA / ".fetching"  # what a source brings in, until it is in RAW
+EXPORTED = DATA / "exported"
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 PRETRAIN_PEOPLE = "pretrain"  # stands where a task's name does, below data/prepared
@@ -40,6 +41,11 @@ def start(variant: str) -> Path:
 
 def checkpoint(task: str, variant: str, seed: int) -> Path:
     return DATA / "checkpoints" / task / variant / f"{seed}.safetensors"
+
+
+def exported(task: str, variant: str, seed: int, form: str) -> Path:
+    suffix = {"onnx": "", "int8": "_int8"}[form]
+    return EXPORTED / task / variant / f"{seed}{suffix}.onnx"
 
 
 def resume(task: str, variant: str, seed: int) -> Path:

@@ -19,7 +19,7 @@ def prepare(
     layers are frozen and a picture has finitely many views, the rest alone runs, on what the frozen layers
     give; elsewhere the whole network, on pictures.
     """
-    network = networks.build(recipe.arch, recipe.head, len(classes), seed, recipe.layout)
+    network = networks.build(recipe.arch, recipe.head, len(classes), seed, recipe.layout, packed.size)
     if state:
         networks.load(network, state, recipe.head)
     network = parallel.shared(network.to(fabric.device), fabric)

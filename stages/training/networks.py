@@ -11,6 +11,8 @@ from stages.training.pictures import LAYOUTS
 
 HEAD_WIDTH = 256
 HEAD_DROPOUT = 0.5
+DEFAULT_SIZE = 64
+SIZED = "vit_"  # vision transformers know the place of each patch
 FROZEN = "frozen"  # attribute of a module that stands within a frozen one, or is one
 
 
@@ -19,19 +21,26 @@ def architectures() -> list[str]:
     return list(models.list_models(module=models))
 
 
-def build(arch: str, head: str, classes: int, seed: int, layout: str = "channels_last") -> nn.Module:
-    """A torchvision network with random weights from the seed and `classes` outputs.
+def build(
+    arch: str, head: str, classes: int, seed: int, layout: str = "channels_last", size: int = DEFAULT_SIZE
+) -> nn.Module:
+    """A torchvision network with random weights from the seed and `classes` outputs, for pictures of `size` pixels.
 
     `original` keeps torchvision's head and replaces its last layer; `pooled` replaces the head by a
-    global average and a small classifier on normalised features. Raises StudyError for an unknown architecture.
+    global average and a small classifier on normalised features. Only a vision transformer is bound to
+    its size. Raises StudyError for an unknown architecture, and for a size that it cannot be built for.
     """
     if arch not in architectures():
         raise StudyError(f"{arch!r} is no classifier of torchvision; known: {', '.join(architectures())}")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network: nn.Module = models.get_model(arch, weights=None)
+        bound = {"image_size": size} if arch.startswith(SIZED) else {}
+        try:
+            network: nn.Module = models.get_model(arch, weights=None, **bound)
+        except AssertionError as error:
+            raise StudyError(f"preprocess.size: {arch} cannot be built for {size} pixels: {error}") from None
         if head == "pooled":
-            name, features = pool(network)
+            name, features = pool(network, size)
             setattr(network, name, _small_classifier(features, classes))
         else:
             last = last_linear(network)
@@ -60,7 +69,7 @@ def last_linear(network: nn.Module) -> str:
     return linear[-1]
 
 
-def pool(network: nn.Module) -> tuple[str, int]:
+def pool(network: nn.Module, size: int = DEFAULT_SIZE) -> tuple[str, int]:
     """Cut the head off: a global average in front, an identity in its place; its name and its input's width."""
     name = list(dict(network.named_children()))[-1]
     if hasattr(network, "avgpool"):
@@ -68,7 +77,7 @@ def pool(network: nn.Module) -> tuple[str, int]:
     setattr(network, name, nn.Identity())
     was_training = network.training
     with torch.no_grad():
-        features = network.eval()(torch.zeros(1, 3, 64, 64)).flatten(1).shape[1]
+        features = network.eval()(torch.zeros(1, 3, size, size)).flatten(1).shape[1]
     network.train(was_training)
     return name, features
 

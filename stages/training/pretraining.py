@@ -83,8 +83,8 @@ def pretrain(
     everything = Pictures(packed.images, rows, fabric.device, settings.augmentation, seed)
 
     twin = f"{arch}_bn" if f"{arch}_bn" in networks.architectures() else arch
-    trunk = networks.build(twin, "original", 2, seed)
-    _, features = networks.pool(trunk)
+    trunk = networks.build(twin, "original", 2, seed, size=packed.size)
+    _, features = networks.pool(trunk, packed.size)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = TwoHeads(trunk, features, max(2, int(labels.person.max()) + 1), max(2, int(labels.emotion.max()) + 1))

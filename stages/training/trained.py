@@ -13,6 +13,6 @@ def trained(state: Mapping[str, Tensor], about: Mapping[str, Any], device: torch
     """The network of a checkpoint and its metadata, on the device, in evaluation mode."""
     recipe = about["recipe"]
     # The seed draws weights that the state replaces, every one: load_state_dict is strict.
-    network = networks.build(recipe["arch"], recipe["head"], len(about["classes"]), 0, recipe["layout"])
+    network = networks.build(recipe["arch"], recipe["head"], len(about["classes"]), 0, recipe["layout"], about["size"])
     network.load_state_dict(state)
     return network.to(device).eval()

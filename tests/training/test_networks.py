@@ -15,6 +15,14 @@ def test_heads_give_our_classes_and_seeds_fix_the_weights() -> None:
     assert not torch.equal(network(picture), networks.build("resnet18", "pooled", 5, seed=2).eval()(picture))
 
 
+def test_a_vision_transformer_is_built_for_the_size_of_the_pictures() -> None:
+    for head in ("original", "pooled"):
+        network = networks.build("vit_b_16", head, 3, 0, size=32).eval()
+        assert network(torch.rand(2, 3, 32, 32)).shape == (2, 3)
+    with pytest.raises(StudyError, match=r"preprocess\.size: vit_b_16 cannot be built for 40 pixels"):
+        networks.build("vit_b_16", "original", 3, 0, size=40)
+
+
 def test_pooled_vgg16_is_small() -> None:
     assert networks.count(networks.build("vgg16", "pooled", 2, 0))["total"] < 15_000_000
 

@@ -67,7 +67,7 @@ def test_the_cut_comes_as_late_as_one_fixed_tensor_passes(arch: str, trainable: 
     network = frozen(arch, "original", trainable)
     parts = trunk.cut(network)
     assert parts is not None
-    side = {"vit_b_16": 224, "alexnet": 64}.get(arch, 32)
+    side = 64 if arch in ("vit_b_16", "alexnet") else 32
     given = torch.rand(2, 3, side, side)
     network.eval()
     received = parts[0].eval()(given)

@@ -1,0 +1,56 @@
+"""Copies of photos with a box and a line of words at each face."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from stages.faces.reading import read
+from stages.predicting.answers import Answer, Photo
+from stages.writing import whole_file
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for the colour-blind
+
+
+def words(answer: Answer) -> str:
+    """An answer in a few words: target 98.2 %."""
+    return f"{answer.label} {100 * answer.probability:.1f} %"  # a no-break space
+
+
+def boxed(photo: Photo, max_megapixels: float) -> Image.Image:
+    """The photo, upright, with a box and the answers at each face; raises UnreadablePicture as `read` does."""
+    image = Image.fromarray(read(photo.path, max_megapixels))
+    draw = ImageDraw.Draw(image)
+    size = max(11, round(max(image.size) / 45))
+    font = ImageFont.truetype(_font(), size)
+    for number, face in enumerate(photo.faces):
+        colour = COLOURS[number % len(COLOURS)]
+        x, y, width, height = face.box
+        draw.rectangle((x, y, x + width, y + height), outline=colour, width=max(2, size // 8))
+        told = "\n".join(words(answer) for answer in face.answers)
+        left, top, right, bottom = draw.multiline_textbbox((0, 0), told, font=font)
+        at_x = min(max(0, x), max(0, image.width - right))
+        at_y = y - bottom - 4 if y - bottom - 4 >= 0 else min(y + height + 2, max(0, image.height - bottom - 4))
+        draw.rectangle((at_x + left - 3, at_y + top - 3, at_x + right + 3, at_y + bottom + 3), fill=colour)
+        draw.multiline_text((at_x, at_y), told, font=font, fill="white")
+    return image
+
+
+def draw(photo: Photo, folder: Path, max_megapixels: float, taken: set[str]) -> Path:
+    """Write the boxed copy as JPEG into the folder, under the photo's name and `_faces`; a name once only."""
+    name, number = f"{photo.path.stem}_faces.jpg", 1
+    while name in taken:
+        number += 1
+        name = f"{photo.path.stem}_faces_{number}.jpg"
+    taken.add(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / name) as temporary:
+        boxed(photo, max_megapixels).save(temporary, format="JPEG", quality=92)
+    return folder / name
+
+
+def _font() -> str:
+    """DejaVu Sans, which knows many scripts, from matplotlib's files; matplotlib itself is not loaded."""
+    spec = find_spec("matplotlib")
+    assert spec is not None and spec.origin is not None
+    return str(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf")
