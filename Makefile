@@ -2,10 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: repro test lint pretraining-worth bench fuzz torture clean
+.PHONY: repro demo plots test lint pretraining-worth bench fuzz torture clean
 
 repro: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+
+# A page to try the models on; then open the address that it prints.
+demo: .venv/installed-demo
+	$(BIN)/python -m tools.demo $(ARGS)
+
+# `dvc plots show` and `dvc plots diff` as pages that need no network; ARGS are the revisions to compare.
+plots: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tools.plots $(ARGS)
 
 test: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
@@ -36,7 +44,11 @@ torture: .venv/installed-dev
 	$(BIN)/python -m pip install -r requirements.txt
 	touch $@
 
-.venv/installed-dev: .venv/installed requirements-dev.txt
+.venv/installed-demo: .venv/installed requirements-demo.txt
+	$(BIN)/python -m pip install -r requirements-demo.txt
+	touch $@
+
+.venv/installed-dev: .venv/installed-demo requirements-dev.txt
 	$(BIN)/python -m pip install -r requirements-dev.txt
 	touch $@
 

@@ -84,11 +84,11 @@ def _pictures(task: str, variant: str, seed: int, shown: pd.DataFrame) -> dict[s
         crop = packed.images[rows[number]]
         found[f"{file}-crop"] = _png(crop)
         if warm is not None:
-            found[f"{file}-heat"] = _png(_overlaid(crop, warm[number]))
+            found[f"{file}-heat"] = _png(overlaid(crop, warm[number]))
     return found
 
 
-def _overlaid(crop: NDArray[np.uint8], warm: NDArray[np.float32]) -> NDArray[np.uint8]:
+def overlaid(crop: NDArray[np.uint8], warm: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The crop in grey under the heat in colour, the stronger the brighter."""
     grey = np.repeat(np.asarray(Image.fromarray(crop).convert("L"))[:, :, None], 3, axis=2)
     colour = 255 * colormaps["inferno"](warm)[:, :, :3]

@@ -63,7 +63,7 @@ def _draw(photo: Photo, folder: Path, max_megapixels: float, taken: set[str]) ->
 
 def _tell(found: list[Photo], given: argparse.Namespace) -> None:
     if given.json:
-        print(json.dumps([{**asdict(photo), "path": _name(photo)} for photo in found], indent=2, ensure_ascii=False))
+        print(json.dumps([_described(photo) for photo in found], indent=2, ensure_ascii=False))
     elif given.csv is not None:
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -74,6 +74,11 @@ def _tell(found: list[Photo], given: argparse.Namespace) -> None:
         write_text(given.csv, text.getvalue())
     else:
         Console().print(_table(found))
+
+
+def _described(photo: Photo) -> dict[str, Any]:
+    faces = [{"box": face.box, "answers": [asdict(each) for each in face.answers]} for face in photo.faces]
+    return {"photo": _name(photo), "faces": faces, "problem": photo.problem or None}
 
 
 def _rows(found: Iterable[Photo]) -> Iterable[dict[str, Any]]:
@@ -94,8 +99,9 @@ def _table(found: list[Photo]) -> Group:
         parts.append(Text(_name(photo), style="bold", overflow="fold"))
         if not photo.faces:
             parts.append(Text(f"  {photo.problem or 'no face found'}"))
-        table = Table(box=None, show_header=False, padding=(0, 2))
-        table.add_column(no_wrap=True)
+        table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
+        for _ in ("place", "task", "answer"):
+            table.add_column(no_wrap=True)
         for number, face in enumerate(photo.faces, start=1):
             x, y, width, height = face.box
             place = f"face {number} at {x}, {y}, {width} × {height}"

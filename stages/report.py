@@ -56,8 +56,9 @@ def _read_model(task: str, variant: str, title: str, seed: int) -> Model:
         raise missing(folder / str(error.filename).rpartition("/")[2]) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise StudyError(f"a file in {folder} is not readable ({error}); delete it and run `dvc repro`") from None
-    timing = folder / "timing.json"
-    return Model(result, log, predictions, challenges, read_json(timing) if timing.exists() else None)
+    files = [folder / name for name in ("timing.json", "export_timing.json")]
+    timings = [read_json(file) if file.exists() else None for file in files]
+    return Model(result, log, predictions, challenges, read_json(folder / "export.json"), *timings)
 
 
 def _read_picture(name: str) -> bytes:

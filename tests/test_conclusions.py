@@ -54,7 +54,8 @@ def shuffled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def model(seed: str) -> Model:
     folder = paths.model_metrics("face", VARIANT, int(seed))
     result = read_result(folder, "face", f"copy_{seed}", f"Copy {seed}", int(seed))
-    return Model(result, "", pd.read_csv(folder / "predictions.csv"), pd.read_csv(folder / "challenges.csv"), None)
+    predictions, challenges = (pd.read_csv(folder / f"{name}.csv") for name in ("predictions", "challenges"))
+    return Model(result, "", predictions, challenges, exported={}, timing=None, export_timing=None)
 
 
 def part(models: list[Model]) -> Part:

@@ -43,7 +43,9 @@ def imported(path: Path, seen: set[Path]) -> set[Path]:
 def code(stage: str) -> set[str]:
     """Code files of a stage, without the shared ones."""
     start = ROOT / "stages" / f"{stage}.py"
-    files = {path.relative_to(ROOT).as_posix() for path in imported(start, {start})}
+    modules = imported(start, {start})
+    beside = {path.with_suffix(suffix) for path in modules for suffix in (".css", ".js")}
+    files = {path.relative_to(ROOT).as_posix() for path in modules | {path for path in beside if path.is_file()}}
     return files - (SHARED if stage != "check" else set())
 
 

@@ -32,7 +32,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_csv(folder / "index.csv", pd.DataFrame({"file": files(), "label": "happy", "split": "validation"}))
     recipe = load().variants[VARIANT].model_dump(exclude={"weights", "epochs"})
     network = networks.build(recipe["arch"], recipe["head"], 3, 0)
-    about = {"recipe": recipe, "classes": CLASSES}
+    about = {"recipe": recipe, "classes": CLASSES, "size": 64}
     checkpoints.save(paths.checkpoint("emotion", VARIANT, 0), network.state_dict(), about)
 
 

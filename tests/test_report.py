@@ -138,7 +138,8 @@ def test_the_order_is_that_of_the_original_study() -> None:
 @pytest.mark.usefixtures("inside")
 def test_the_page_loads_nothing_and_its_links_lead_somewhere() -> None:
     page = Reader(PAGE.read_text(encoding="utf-8"))
-    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object", "form"})
+    assert {tag for tag, _ in page.tags}.isdisjoint({"link", "iframe", "object", "form"})
+    assert [attributes for tag, attributes in page.tags if tag == "script"] == [{}]  # its own, known by a hash
     anchors = {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
     links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
     assert len(links) > 10
@@ -272,7 +273,7 @@ def test_hostile_labels_stay_labels(study: Callable[..., Path]) -> None:
     report()
     page = Reader(PAGE.read_text(encoding="utf-8"))
     tags = {tag for tag, _ in page.tags}
-    assert tags.isdisjoint({"b", "script"})
+    assert "b" not in tags and [tag for tag, _ in page.tags].count("script") == 1
     assert all(str(attributes["href"]).startswith("#") for tag, attributes in page.tags if tag == "a")
     for label in HOSTILE:
         assert any(cells[0] == label and len(cells) == 5 for cells in page.rows), label

@@ -49,6 +49,9 @@ class Detector(Protocol):
     def find(self, picture: Picture) -> list[Face]:
         """Faces in an RGB picture, uint8 (H, W, 3), the largest first."""
 
+    def find_all(self, picture: Picture) -> list[Face]:
+        """The same faces, then smaller ones that a closer look finds beside them."""
+
 
 class Look(NamedTuple):
     """How closely a picture is looked at: its longest side in the copy, and the least face as a share of it."""
@@ -74,10 +77,19 @@ class Haar:
     def find(self, picture: Picture) -> list[Face]:
         """Faces in an RGB picture, uint8 (H, W, 3), the largest first."""
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        return self._look(grey, FIRST) or self._closer(grey)
+
+    def find_all(self, picture: Picture) -> list[Face]:
+        """The same faces, then smaller ones that a closer look finds beside them."""
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         faces = self._look(grey, FIRST)
-        if not faces and max(grey.shape) >= ENOUGH_FOR_A_SECOND:
-            faces = self._look(grey, SECOND)
+        for face in self._closer(grey):
+            if not any(_holds(known, *face.centre) or _holds(face, *known.centre) for known in faces):
+                faces.append(face)
         return faces
+
+    def _closer(self, grey: MatLike) -> list[Face]:
+        return self._look(grey, SECOND) if max(grey.shape) >= ENOUGH_FOR_A_SECOND else []
 
     def _look(self, grey: MatLike, look: Look) -> list[Face]:
         copy, scale = _sized(grey, look.side)
@@ -112,6 +124,8 @@ class YuNet:
         self._network.setInputSize((copy.shape[1], copy.shape[0]))
         rows = self._network.detect(copy)[1]
         return _distinct((self._face(row, border, scale) for row in ([] if rows is None else rows)), picture.shape)
+
+    find_all = find  # its one look is close
 
     @staticmethod
     def _face(row: NDArray[np.float32], border: int, scale: float) -> Face:

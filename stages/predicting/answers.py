@@ -36,10 +36,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Found:
-    """A face: its box in pixels of the upright photo (x, y, width, height), and the answers, model by model."""
+    """A face: its box in pixels of the upright photo (x, y, width, height), and the answers, model by model.
+
+    `seen` is what the networks see of it, uint8 (size, size, 3) in RGB.
+    """
 
     box: tuple[int, int, int, int]
     answers: list[Answer]
+    seen: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def _search(photos: Sequence[Path], settings: Preprocess, max_megapixels: float)
         except UnreadablePicture as error:
             results.append(([], [], str(error)))
             continue
-        faces = detector.find(picture)
+        faces = detector.find_all(picture)
         results.append((faces, [crop.face(picture, face, settings.margin, settings.size) for face in faces], ""))
     return results
 
@@ -117,12 +121,12 @@ def _told(photos: Sequence[Path], results: Sequence[Search], models: Sequence[Ex
     crops = [face for _, seen, _ in results for face in seen]
     chances = [model.probabilities(np.stack(crops)) for model in models] if crops else []
     place = 0
-    for path, (faces, _, problem) in zip(photos, results, strict=True):
+    for path, (faces, seen, problem) in zip(photos, results, strict=True):
         found = []
-        for face in faces:
+        for face, own in zip(faces, seen, strict=True):
             box = (round(face.x), round(face.y), round(face.width), round(face.height))
             pairs = zip(models, chances, strict=True)
-            found.append(Found(box, [_answer(model.about, each[place]) for model, each in pairs]))
+            found.append(Found(box, [_answer(model.about, each[place]) for model, each in pairs], own))
             place += 1
         yield Photo(path, found, problem)
 

@@ -1,5 +1,6 @@
 """Copies of photos with a box and a line of words at each face."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,17 +18,16 @@ def words(answer: Answer) -> str:
     return f"{answer.label} {100 * answer.probability:.1f} %"  # a no-break space
 
 
-def boxed(photo: Photo, max_megapixels: float) -> Image.Image:
-    """The photo, upright, with a box and the answers at each face; raises UnreadablePicture as `read` does."""
+def boxed(photo: Photo, max_megapixels: float, captions: Sequence[str]) -> Image.Image:
+    """The photo, upright, with a box and its caption at each face; raises UnreadablePicture as `read` does."""
     image = Image.fromarray(read(photo.path, max_megapixels))
     draw = ImageDraw.Draw(image)
     size = max(11, round(max(image.size) / 45))
     font = ImageFont.truetype(_font(), size)
-    for number, face in enumerate(photo.faces):
+    for number, (face, told) in enumerate(zip(photo.faces, captions, strict=True)):
         colour = COLOURS[number % len(COLOURS)]
         x, y, width, height = face.box
         draw.rectangle((x, y, x + width, y + height), outline=colour, width=max(2, size // 8))
-        told = "\n".join(words(answer) for answer in face.answers)
         left, top, right, bottom = draw.multiline_textbbox((0, 0), told, font=font)
         at_x = min(max(0, x), max(0, image.width - right))
         at_y = y - bottom - 4 if y - bottom - 4 >= 0 else min(y + height + 2, max(0, image.height - bottom - 4))
@@ -43,9 +43,10 @@ def draw(photo: Photo, folder: Path, max_megapixels: float, taken: set[str]) -> 
         number += 1
         name = f"{photo.path.stem}_faces_{number}.jpg"
     taken.add(name)
+    captions = ["\n".join(words(answer) for answer in face.answers) for face in photo.faces]
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(folder / name) as temporary:
-        boxed(photo, max_megapixels).save(temporary, format="JPEG", quality=92)
+        boxed(photo, max_megapixels, captions).save(temporary, format="JPEG", quality=92)
     return folder / name
 
 

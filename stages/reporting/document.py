@@ -288,6 +288,7 @@ def _summary(part: Part) -> list[str]:
     if part.models[0].scores["epoch"]["rule"] == "best":
         blocks.append(OPTIMISTIC)
     blocks += ["#### Side by side", " ".join(comparisons(part)), *evidence.differences(part)]
+    blocks += ["#### Exported", evidence.exported(part)]
     blocks.append(f"![The variants on hard pictures](comparison/{part.task}_challenges.png)")
     for variant, models in part.variants().items():
         blocks.append(f"#### {plain(models[0].result.title)}: convergence, strengths, weaknesses")

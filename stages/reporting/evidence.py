@@ -8,6 +8,8 @@ from stages.reporting.study import Model, Part
 from stages.reporting.text import counted, percent, plain, points, table, within
 from stages.scoring.kinds import TITLES
 
+FORMS = {"torch": "torch", "onnx": "ONNX Runtime", "int8": "ONNX Runtime, 8 bits"}
+
 
 def calibration(model: Model) -> list[str]:
     """Calibration as trained and with the temperature; for a binary task true accepts at fixed false accepts."""
@@ -77,6 +79,26 @@ def groups(model: Model) -> list[str]:
 
 def _accuracy(found: Mapping[str, Any]) -> str:
     return percent(found["accuracy"]) + within(found["accuracy_interval"])
+
+
+def exported(part: Part) -> str:
+    """Each model's forms: file size, accuracy, and the time for one face, the median."""
+    several = len(part.models) > len(part.variants())
+    rows = []
+    for model in part.models:
+        title = plain(model.result.title) + (f", seed {model.result.seed}" if several else "")
+        timing = (model.export_timing or {}).get("latency_ms", {})
+        for form, name in FORMS.items():
+            shown = f"{timing[form]:.1f}" if form in timing else "not measured"
+            size = f"{model.exported['bytes'][form] / 1e6:.1f}"
+            rows.append([title, name, size, percent(model.exported["accuracy"][form]), shown])
+    largest = max(model.exported["largest_probability_difference"] for model in part.models)
+    head = ["variant", "form", "file, MB", "validation accuracy", "one face, ms"]
+    return (
+        f"{table(head, rows, text_columns=2)}\n\nNo probability of ONNX Runtime's differs from torch's by more than"
+        f" {largest:.1g}. Times are medians on this machine's processor, from one face to its logits, torch's in full"
+        " precision."
+    )
 
 
 def differences(part: Part) -> list[str]:

@@ -1,7 +1,9 @@
-"""One HTML page from the report's Markdown: pictures inside it, no script, nothing loaded from elsewhere."""
+"""One HTML page from the report's Markdown: pictures and script inside it, nothing loaded from elsewhere."""
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -10,36 +12,23 @@ from markdown_it.token import Token
 
 from stages.reporting.text import slugs
 
-STYLE = """
-:root { color-scheme: light; }
-body { margin: 0 auto; max-width: 62rem; padding: 1rem 1.25rem 4rem; color: #1b1f24; background: #fff;
-  font: 16px/1.55 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
-h1, h2, h3, h4 { line-height: 1.25; margin: 2em 0 .6em; }
-h1 { font-size: 1.9rem; margin-top: .5em; }
-h2 { font-size: 1.5rem; border-bottom: 2px solid #0072b2; padding-bottom: .2em; }
-h3 { font-size: 1.2rem; border-bottom: 1px solid #d5dae0; padding-bottom: .2em; }
-h4 { font-size: 1rem; margin-top: 1.5em; }
-.wide { overflow-x: auto; margin: 1em 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-th, td { padding: .3em .75em; border-bottom: 1px solid #e2e6ea; text-align: left; vertical-align: top; }
-th { background: #f3f5f7; }
-pre { overflow-x: auto; background: #f6f8fa; border: 1px solid #e2e6ea; padding: .75em 1em; font-size: .8rem; }
-code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
-img { max-width: 100%; height: auto; }
-a { color: #00588c; }
-@media print { h2 { break-before: page; } pre, table, img { break-inside: avoid; } }
-"""
+STYLE, SCRIPT = (Path(__file__).with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".css", ".js"))
+# The page's own script alone may run, known by its hash, whatever a label holds.
+_HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")
+POLICY = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{_HASH}'"
 FRAME = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
-<style>{style}</style>
+<style>
+{style}</style>
 </head>
 <body>
-{body}</body>
+{body}<script>{script}</script>
+</body>
 </html>
 """
 
@@ -64,7 +53,8 @@ def page(markdown: str, pictures: Mapping[str, bytes]) -> str:
     reader.add_render_rule("table_open", lambda *_: '<div class="wide"><table>\n')
     reader.add_render_rule("table_close", lambda *_: "</table></div>\n")
     body = reader.renderer.render(tokens, reader.options, {})
-    return FRAME.format(title=escapeHtml(texts[0] if texts else "Report"), style=STYLE, body=body)
+    title = escapeHtml(texts[0] if texts else "Report")
+    return FRAME.format(policy=POLICY, title=title, style=STYLE, body=body, script=SCRIPT)
 
 
 def within(pictures: Mapping[str, bytes], limit: int) -> dict[str, bytes]:

@@ -12,13 +12,18 @@ from stages.figures.results import Result
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model with its log, its predictions, how it does on hard pictures and, where measured, its timing."""
+    """A trained model with its log, its predictions, how it does on hard pictures, and its exported forms.
+
+    `timing` and `export_timing` are there where they were measured.
+    """
 
     result: Result
     log: str
     predictions: pd.DataFrame
     challenges: pd.DataFrame
+    exported: Mapping[str, Any]
     timing: Mapping[str, Any] | None
+    export_timing: Mapping[str, Any] | None
 
     @property
     def scores(self) -> dict[str, Any]:

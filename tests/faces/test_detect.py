@@ -65,6 +65,17 @@ def test_two_people_are_two_faces_the_larger_first(haar: Haar, portrait: Picture
     assert found[0].x > found[1].x
 
 
+def test_all_faces_are_found_beside_a_large_one(haar: Haar, portrait: Picture) -> None:
+    photo = np.full((600, 900, 3), 120, np.uint8)
+    photo[:600, :600] = cv2.resize(portrait, (600, 600), interpolation=cv2.INTER_CUBIC)
+    photo[200:400, 680:880] = cv2.resize(portrait, (200, 200), interpolation=cv2.INTER_AREA)
+    (largest,) = haar.find(photo)
+    found = haar.find_all(photo)
+    assert found[0] == largest and len(found) == 2
+    assert 680 < found[1].centre[0] < 880
+    assert haar.find_all(portrait) == haar.find(portrait)
+
+
 def test_no_face_in_noise_or_in_a_plain_picture(haar: Haar) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (200, 150, 3), dtype=np.uint8)
     assert haar.find(noise) == []

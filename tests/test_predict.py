@@ -1,0 +1,166 @@
+"""`python -m stages.predict`, as a user calls it."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.exporting.model import Exported
+from stages.predicting.photos import named
+from stages.training.trained import trained  # noqa: F401 (torch is loaded before a test is timed)
+from tests.exports import CLASSES, make_exports
+from tests.photos import ROOT
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exported models and photos: four of one drawn face each, one of two faces, one of none, one that is broken."""
+    folder = tmp_path_factory.mktemp("predict")
+    with chdir(folder):
+        make_exports(folder)
+    photos = sorted((folder / "photos").glob("*.jpg"))
+    faces = [Image.open(photo) for photo in photos[1:3]]
+    both = Image.new("RGB", (2 * faces[0].width, faces[0].height))
+    for place, face in enumerate(faces):
+        both.paste(face, (place * face.width, 0))
+    both.resize((1024, 512)).save(folder / "two.jpg", quality=95)
+    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(folder / "wall.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    return folder
+
+
+def call(study: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "stages.predict", *arguments],
+        cwd=study, input=given, env=environment, capture_output=True, check=False,
+    )  # fmt: skip
+
+
+def answered(study: Path, *arguments: str, given: bytes = b"") -> list[dict]:  # type: ignore[type-arg]
+    done = call(study, *arguments, "--json", given=given)
+    assert done.returncode == 0, done.stderr.decode()
+    found: list[dict] = json.loads(done.stdout)  # type: ignore[type-arg]
+    return found
+
+
+def test_one_photo_gets_the_answer_of_each_task_s_best_variant(study: Path) -> None:
+    (photo,) = answered(study, "photos/pretrain_00000.jpg")
+    (face,) = photo["faces"]
+    assert [(said["task"], said["variant"]) for said in face["answers"]] == [
+        ("face", "resnet18_scratch"),
+        ("emotion", "resnet18_scratch"),
+    ]
+    for said in face["answers"]:
+        assert list(said["probabilities"]) == CLASSES[said["task"]]
+        assert said["probability"] == max(said["probabilities"].values()) == said["probabilities"][said["label"]]
+        assert sum(said["probabilities"].values()) == pytest.approx(1)
+    x, y, width, height = face["box"]
+    assert 0 < x + width / 2 < 128 and 0 < y + height / 2 < 128
+
+
+def test_folder_pattern_names_and_bytes_give_the_same(study: Path) -> None:
+    by_folder = answered(study, "photos")
+    assert len(by_folder) == 4 and all(len(photo["faces"]) == 1 for photo in by_folder)
+    assert answered(study, "photos/*.jpg") == by_folder
+    names = "\n".join(photo["photo"] for photo in by_folder)
+    assert answered(study, "-", given=names.encode()) == by_folder
+    (alone,) = answered(study, "-", given=Path(study / by_folder[0]["photo"]).read_bytes())
+    assert alone == {**by_folder[0], "photo": "standard_input"}
+
+
+def test_every_face_is_answered_for_and_none_is_said(study: Path) -> None:
+    two, wall = answered(study, "two.jpg", "wall.png")
+    assert len(two["faces"]) == 2 and two["problem"] is None
+    assert wall["faces"] == []
+    assert "no face found" in call(study, "wall.png").stdout.decode()
+
+
+def test_named_tasks_and_variants_answer(study: Path) -> None:
+    (photo,) = answered(study, "two.jpg", "--task", "emotion", "--variant", "vgg16", "--int8")
+    assert {(said["task"], said["variant"]) for face in photo["faces"] for said in face["answers"]} == {
+        ("emotion", "vgg16")
+    }
+
+
+def test_a_table_by_csv(study: Path, tmp_path: Path) -> None:
+    target = tmp_path / "answers.csv"
+    assert call(study, "two.jpg", "wall.png", "--csv", str(target)).returncode == 0
+    rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
+    assert [(row["photo"], row["face"], row["task"]) for row in rows] == [
+        ("two.jpg", "1", "face"), ("two.jpg", "1", "emotion"), ("two.jpg", "2", "face"), ("two.jpg", "2", "emotion"),
+        ("wall.png", "", ""),
+    ]  # fmt: skip
+    assert rows[-1]["problem"] == "no face found"
+
+
+def test_copies_are_drawn_and_photos_stay(study: Path, tmp_path: Path) -> None:
+    before = (study / "two.jpg").read_bytes()
+    assert call(study, "two.jpg", "two.jpg", "--draw", str(tmp_path / "drawn")).returncode == 0
+    drawn = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+    assert drawn == ["two_faces.jpg", "two_faces_2.jpg"] and (study / "two.jpg").read_bytes() == before
+    copy, original = (
+        np.asarray(Image.open(path)).astype(int) for path in (tmp_path / "drawn" / drawn[0], study / "two.jpg")
+    )
+    changed = (np.abs(copy - original).max(axis=2) > 100).any(axis=0)
+    assert changed[:512].any() and changed[512:].any()
+
+
+def test_a_broken_photo_is_told_after_all_answers(study: Path) -> None:
+    done = call(study, "broken.jpg", "two.jpg", "nowhere.jpg")
+    told, wrong = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == 1 and "Traceback" not in wrong
+    assert "face 2" in told and "not a picture" in told and "no such file" in told
+    assert "2 of 3 photos could not be read, first broken.jpg" in wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["two.jpg", "--task", "age"], "'age' is not among the tasks of this study: face, emotion"),
+        (["two.jpg", "--variant", "vgg19"], "'vgg19' is not among the variants of this study"),
+        (["no*.jpg"], "no file matches this pattern"),
+        (["data"], "data: no picture lies in this folder"),
+        (["-"], "no photo was named"),
+    ],
+)
+def test_wrong_input_is_told(study: Path, arguments: list[str], told: str) -> None:
+    done = call(study, *arguments)
+    assert done.returncode == 1 and told in done.stderr.decode() and "Traceback" not in done.stderr.decode()
+
+
+def test_without_a_study_the_next_step_is_told(tmp_path: Path) -> None:
+    done = call(tmp_path, "photo.jpg")
+    assert done.returncode == 1 and "dvc repro" in done.stderr.decode() and "Traceback" not in done.stderr.decode()
+
+
+def test_an_odd_name_neither_breaks_the_table_nor_speaks_to_the_terminal(study: Path) -> None:
+    name = "\x1b[31m[red]\n\udcff.jpg"
+    (study / name).write_bytes((study / "two.jpg").read_bytes())
+    done = call(study, name)
+    (study / name).unlink()
+    assert done.returncode == 0 and b"\x1b" not in done.stdout and "[31m[red]" in done.stdout.decode()
+
+
+def test_torch_is_not_loaded(study: Path) -> None:
+    told = "import stages.predict, sys; print(*{'torch', 'matplotlib', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() in ([], ["pandas"])
+
+
+def test_names_of_a_folder_are_pictures_alone(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(study)
+    with named(["photos", "two.jpg"]) as found:
+        assert [path.name for path in found] == [f"pretrain_0000{number}.jpg" for number in range(4)] + ["two.jpg"]
+
+
+def test_the_models_are_those_of_the_export(study: Path) -> None:
+    assert Exported.load(study / "data/exported/face/vgg16/0.onnx").about["task"] == "face"
