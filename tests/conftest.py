@@ -1,6 +1,8 @@
 """A skipped test counts as failed unless tests/allowed_skips.txt names it: a check must not vanish in silence."""
 
 import os
+import signal
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,9 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Before torch is imported: two test processes with two threads each would wait for each other all the time.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell's background jobs, and all that they start, ignore interrupts, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 
@@ -22,6 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of two test processes one starts with the pipeline, which takes longest, and the other with the fast tests."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with exported models; not to be changed (tests/exports.py)."""
+    from tests.exports import make_exports  # noqa: PLC0415 (it brings torch)
+
+    folder = tmp_path_factory.mktemp("exports")
+    with chdir(folder):
+        make_exports(folder)
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,5 +1,6 @@
 """A study of two tasks with exported models whose weights are random, for tests of predict and the page."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.photos import write_params
 
 SIZE = 32
 CLASSES = {"face": ["other", "target"], "emotion": ["<b>angry", "happy", "sad"]}
-VARIANTS = {"vgg16": "VGG16", "resnet18_scratch": "ResNet18 from scratch"}
+VARIANTS = {"resnet18_scratch": "ResNet18 from scratch", "resnet18_pretrained": "ResNet18 pretrained"}
 
 
 def make_exports(folder: Path) -> None:
@@ -53,5 +54,5 @@ def make_checkpoint(task: str, variant: str) -> None:
 
 
 def copy_exports(source: Path, target: Path) -> None:
-    """A study of one's own, to change."""
-    shutil.copytree(source, target, dirs_exist_ok=True)
+    """A study of one's own; its files are links, since what writes here puts a new file in a place."""
+    shutil.copytree(source, target, dirs_exist_ok=True, copy_function=os.link)

@@ -1,7 +1,6 @@
 """Exported models say what the trained ones say, in files that hold all that is needed to use them."""
 
 import json
-from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +14,12 @@ from stages.export import export
 from stages.exporting.model import Exported
 from stages.figures.results import read_json
 from stages.training import checkpoints
-from tests.exports import CLASSES, SIZE, VARIANTS, copy_exports, make_exports
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exports")
-    with chdir(folder):
-        make_exports(folder)
-    return folder
+from tests.exports import CLASSES, SIZE, VARIANTS, copy_exports
 
 
 @pytest.fixture
-def study(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    copy_exports(written, tmp_path)
+def study(exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy_exports(exports, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -45,7 +36,7 @@ def test_both_forms_are_checked_and_measured(study: Path, variant: str) -> None:
 
 def test_the_metadata_turns_a_photo_into_the_input(study: Path) -> None:
     for form in ("onnx", "int8"):
-        model = Exported.load(paths.exported("emotion", "vgg16", 0, form))
+        model = Exported.load(paths.exported("emotion", "resnet18_scratch", 0, form))
         assert model.about["classes"] == CLASSES["emotion"] and model.about["size"] == SIZE
         assert model.about["temperature"] == 2.0 and model.about["preprocess"]["detector"] == "haar"
         faces = np.random.default_rng(1).integers(0, 256, (70, SIZE, SIZE, 3), dtype=np.uint8)
@@ -57,9 +48,9 @@ def test_the_metadata_turns_a_photo_into_the_input(study: Path) -> None:
 
 
 def test_the_files_are_the_same_again_and_name_no_path(study: Path) -> None:
-    files = [paths.exported("face", "vgg16", 0, form) for form in ("onnx", "int8")]
+    files = [paths.exported("face", "resnet18_scratch", 0, form) for form in ("onnx", "int8")]
     before = [file.read_bytes() for file in files]
-    export("face", "vgg16", "0")
+    export("face", "resnet18_scratch", "0")
     assert [file.read_bytes() for file in files] == before
     assert all(b"site-packages" not in content and str(study).encode() not in content for content in before)
     onnx.checker.check_model(files[0])
@@ -68,14 +59,16 @@ def test_the_files_are_the_same_again_and_name_no_path(study: Path) -> None:
 def test_probabilities_that_differ_are_refused(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "TOLERANCE", 1e-12)
     with pytest.raises(StudyError, match=r"0\.onnx: a probability differs from torch's by .* more than 1e-12"):
-        export("face", "vgg16", "0")
+        export("face", "resnet18_scratch", "0")
 
 
 def test_a_task_without_pictures_has_models_that_say_why(study: Path) -> None:
-    checkpoints.save(paths.checkpoint("face", "vgg16", 0), {}, {"reason": "no picture has a label"})
-    export("face", "vgg16", "0")
-    assert read_json(paths.model_metrics("face", "vgg16", 0) / "export.json") == {"reason": "no picture has a label"}
-    held = onnx.load(paths.exported("face", "vgg16", 0, "onnx")).metadata_props
+    checkpoints.save(paths.checkpoint("face", "resnet18_scratch", 0), {}, {"reason": "no picture has a label"})
+    export("face", "resnet18_scratch", "0")
+    assert read_json(paths.model_metrics("face", "resnet18_scratch", 0) / "export.json") == {
+        "reason": "no picture has a label"
+    }
+    held = onnx.load(paths.exported("face", "resnet18_scratch", 0, "onnx")).metadata_props
     assert json.loads(held[0].value) == {"reason": "no picture has a label"}
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.browser import CHROMIUM, NO_CHROMIUM, opened
 from tests.clone import ROOT, VARIANTS, run, set_keys, shrunk_clone
 from tests.torture import kills
 from tests.traces import NO_STRACE, strace_works, traced_python, violations
@@ -134,6 +135,19 @@ def test_metrics_and_plots_compare_revisions(study: Path) -> None:
     told = run(study, "dvc", "plots", "diff", "HEAD", "--json")
     assert "curves.csv" in told and "confusion_zscore.csv" in told
     assert "comparison" in run(study, "dvc", "plots", "show", "--json")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+def test_plots_are_drawn_in_pages_that_need_no_network(study: Path) -> None:
+    told = run(study, "python", "-m", "tools.plots", "--no-open", "HEAD")
+    addresses = [line for line in told.splitlines() if line.startswith("file:")]
+    assert [address.split("/")[-2] for address in addresses] == ["show", "diff"]
+    for address in addresses:
+        with opened(offline=True) as (page, wrong):
+            page.goto(address)
+            page.locator("canvas, svg.marks").first.wait_for()
+            assert page.locator(".vega-embed").count() > 3 and page.locator("img").count() > 1
+            assert wrong == []
 
 
 def test_experiments_run_and_show(study: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +15,15 @@ from PIL import Image
 from stages.exporting.model import Exported
 from stages.predicting.photos import named
 from stages.training.trained import trained  # noqa: F401 (torch is loaded before a test is timed)
-from tests.exports import CLASSES, make_exports
+from tests.exports import CLASSES, copy_exports
 from tests.photos import ROOT
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Exported models and photos: four of one drawn face each, one of two faces, one of none, one that is broken."""
     folder = tmp_path_factory.mktemp("predict")
-    with chdir(folder):
-        make_exports(folder)
+    copy_exports(exports, folder)
     photos = sorted((folder / "photos").glob("*.jpg"))
     faces = [Image.open(photo) for photo in photos[1:3]]
     both = Image.new("RGB", (2 * faces[0].width, faces[0].height))
@@ -56,8 +54,8 @@ def test_one_photo_gets_the_answer_of_each_task_s_best_variant(study: Path) -> N
     (photo,) = answered(study, "photos/pretrain_00000.jpg")
     (face,) = photo["faces"]
     assert [(said["task"], said["variant"]) for said in face["answers"]] == [
-        ("face", "resnet18_scratch"),
-        ("emotion", "resnet18_scratch"),
+        ("face", "resnet18_pretrained"),
+        ("emotion", "resnet18_pretrained"),
     ]
     for said in face["answers"]:
         assert list(said["probabilities"]) == CLASSES[said["task"]]
@@ -85,9 +83,9 @@ def test_every_face_is_answered_for_and_none_is_said(study: Path) -> None:
 
 
 def test_named_tasks_and_variants_answer(study: Path) -> None:
-    (photo,) = answered(study, "two.jpg", "--task", "emotion", "--variant", "vgg16", "--int8")
+    (photo,) = answered(study, "two.jpg", "--task", "emotion", "--variant", "resnet18_scratch", "--int8")
     assert {(said["task"], said["variant"]) for face in photo["faces"] for said in face["answers"]} == {
-        ("emotion", "vgg16")
+        ("emotion", "resnet18_scratch")
     }
 
 
@@ -163,4 +161,4 @@ def test_names_of_a_folder_are_pictures_alone(study: Path, monkeypatch: pytest.M
 
 
 def test_the_models_are_those_of_the_export(study: Path) -> None:
-    assert Exported.load(study / "data/exported/face/vgg16/0.onnx").about["task"] == "face"
+    assert Exported.load(study / "data/exported/face/resnet18_scratch/0.onnx").about["task"] == "face"

@@ -109,9 +109,7 @@ def page_of(study: Models) -> gradio.Blocks:
             table = gradio.Dataframe(
                 headers=["face", "task", "variant", "answer"], label="Answers", interactive=False, elem_id="answers"
             )
-            maps = gradio.Gallery(
-                label="Where each model looked (Grad-CAM)", columns=3, height=640, object_fit="contain"
-            )
+            maps = gradio.Gallery(label="Where each model looked (Grad-CAM)", columns=3, height=640, elem_id="maps")
             photo.change(study.try_on, photo, [boxes, table, maps, told], api_visibility="private", concurrency_limit=1)
         with gradio.Tab("Mistakes"):
             pages = {file.relative_to(paths.PLOTS / "mistakes").with_suffix("").as_posix(): file for file in
