@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: repro demo plots test lint pretraining-worth bench fuzz torture clean
+.PHONY: repro demo plots screenshots test lint pretraining-worth bench fuzz torture clean
 
 repro: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
@@ -14,6 +14,10 @@ demo: .venv/installed-demo
 # `dvc plots show` and `dvc plots diff` as pages that need no network; ARGS are the revisions to compare.
 plots: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tools.plots $(ARGS)
+
+# The pictures of docs/screenshots/, after `make repro`; ARGS are the revisions to compare.
+screenshots: .venv/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tools.screenshots $(ARGS)
 
 test: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measures
+from benchmarks import measures, predicting
 from benchmarks.machine import description
 from stages.writing import write_json, write_text
 
@@ -29,6 +29,7 @@ TABLES: dict[str, Callable[[], list[measures.Row]]] = {
     "preprocess": measures.preprocess,
     "memory": measures.memory,
     "repro": measures.repro,
+    "predict": predicting.measure,
 }
 NOTES = (FOLDER / "notes.md").read_text(encoding="utf-8") if (FOLDER / "notes.md").is_file() else ""
 
@@ -140,6 +141,20 @@ def _repro(rows: list[measures.Row]) -> str:
     )
 
 
+def _predict(rows: list[measures.Row]) -> str:
+    told = [
+        [{"onnx": "full precision", "int8": "8 bits"}[row["form"]], ratio(row["one"]), ratio(row["ratio"]),
+         f"{row['ours']:.1f}", f"{row['theirs']:.1f}"] for row in rows
+    ]  # fmt: skip
+    first = rows[0]
+    intro = (
+        f"`python -m stages.predict` with {first['models']} models: seconds of a call for one photo, with its start; "
+        f"and a call for {first['photos']} photos, with its start, reading and detection, against the models' forward "
+        "passes over as many faces that lie in memory. It needs a study that has run here."
+    )
+    return f"{intro}\n\n{table('models | one photo, s | ratio | ours, photos/s | theirs, photos/s', told)}"
+
+
 SECTIONS: dict[str, tuple[str, Callable[[list[measures.Row]], str]]] = {
     "resnet18_64": ("ResNet18 at 64 px", _throughput),
     "resnet18_96": ("ResNet18 at 96 px", _throughput),
@@ -149,6 +164,7 @@ SECTIONS: dict[str, tuple[str, Callable[[list[measures.Row]], str]]] = {
     "preprocess": ("Preprocessing", _preprocess),
     "memory": ("Memory of training", _memory),
     "repro": ("The whole run", _repro),
+    "predict": ("predict", _predict),
 }
 
 

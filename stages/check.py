@@ -65,6 +65,7 @@ def _paths_in_outputs(settings: params.Params) -> list[str]:
         paths.leaks("any").parent,
         paths.prepared("any").parent,
         paths.weights("any").parent,
+        paths.EXPORTED,
     )
     models = (paths.start("any").parent, paths.checkpoint("", "", 0).parent, paths.histograms("", "", 0).parent)
     outputs = [path.resolve() for path in (*below_data, *models, paths.METRICS, paths.PLOTS)]

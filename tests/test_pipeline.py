@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,13 +13,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.browser import CHROMIUM, NO_CHROMIUM, opened
 from tests.clone import ROOT, VARIANTS, run, set_keys, shrunk_clone
 from tests.torture import kills
 from tests.traces import NO_STRACE, strace_works, traced_python, violations
-
-# A change that an earlier test has trained: the run cache restores it, evaluate and what follows run anew.
-EXPERIMENT = "variants.resnet18_scratch.epochs.emotion=1"
+from tools.browser import CHROMIUM, NO_CHROMIUM, opened
 
 
 @pytest.fixture(scope="module")
@@ -150,22 +148,62 @@ def test_plots_are_drawn_in_pages_that_need_no_network(study: Path) -> None:
             assert wrong == []
 
 
-def test_experiments_run_and_show(study: Path) -> None:
-    run(study, "git", "checkout", "-q", ".")
-    run(study, "dvc", "exp", "run", "-q", "-n", "shorter", "-S", EXPERIMENT)
-    told = run(study, "dvc", "exp", "show", "--csv")
-    assert "shorter" in told
+def recipe(section: str) -> str:
+    """The commands of a section of docs/experiments.md, as one script that ends at the first that fails."""
+    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    (body,) = re.findall(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", text, flags=re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```console\n(.*?)^```$", body, flags=re.DOTALL | re.MULTILINE)
+    lines = [line.removeprefix("$ ") for line in "".join(blocks).splitlines()]
+    assert lines
+    return "\n".join(["set -eo pipefail", *lines])
 
 
-def test_a_queued_experiment_runs(study: Path) -> None:
+def follow(study: Path, section: str) -> str:
+    return run(study, "bash", "-c", recipe(section))
+
+
+def test_recipe_change_one_number_and_compare(study: Path) -> None:
     run(study, "git", "checkout", "-q", ".")
-    run(study, "dvc", "exp", "run", "--queue", "-n", "queued", "-S", EXPERIMENT)
-    run(study, "dvc", "queue", "start", "-j", "1")
+    told = follow(study, "Change one number and compare")
+    assert "Running stage 'train@face-resnet18_scratch-0'" in told and "train@emotion" not in told
+    assert re.search(r"variants.resnet18_scratch.lr +0.001 +0.0005", told)
+    assert re.search(r"resnet18_scratch/0/scores.json +accuracy", told) and "gentler" in told
+
+
+def test_recipe_back_to_an_earlier_result(study: Path) -> None:
+    assert ran(follow(study, "Back to an earlier result")) == {"check"}  # it reads all of params.yaml
+    assert run(study, "git", "status", "--porcelain") == ""
+
+
+def test_recipe_a_grid(study: Path) -> None:
+    script = recipe("A grid, one after the other")
+    show = script.splitlines()[-1]
+    run(study, "bash", "-c", script.removesuffix(show))
     deadline = time.monotonic() + 240
-    while "Success" not in (told := run(study, "dvc", "queue", "status")):
-        assert "Failed" not in told and time.monotonic() < deadline, told + run(study, "dvc", "queue", "logs", "queued")
+    while (told := run(study, "dvc", "queue", "status")).count("Success") < 2:
+        assert "Failed" not in told and time.monotonic() < deadline, told
         time.sleep(1)
-    assert "queued" in run(study, "dvc", "exp", "show", "--csv")
+    assert run(study, "git", "status", "--porcelain") == ""
+    table = run(study, "bash", "-c", show)
+    assert "0.0003" in table and "0.003" in table and "0.0005" in table
+
+
+def test_recipe_keep_one(study: Path) -> None:
+    follow(study, "Keep one")
+    assert "lr: 0.0005" in run(study, "git", "show", "gentler-rate:params.yaml")
+    assert run(study, "git", "status", "--porcelain") == ""
+
+
+def test_recipe_share_data_and_models(study: Path) -> None:
+    told = follow(study, "Share data and models")
+    assert ran(told) == set() and "up to date" in told
+    assert (study.parent / "elsewhere" / "plots" / "report.html").is_file()
+
+
+def test_recipe_clean_up(study: Path) -> None:
+    follow(study, "Clean up")
+    assert "gentler" not in run(study, "dvc", "exp", "list").replace("gentler-rate", "")
+    assert ran(run(study, "dvc", "repro")) == set()
 
 
 def test_a_wrong_key_is_refused_before_any_work(study: Path) -> None:

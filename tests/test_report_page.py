@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from stages.report import report
-from tests.browser import CHROMIUM, NO_CHROMIUM, opened
 from tests.study_maker import make_study, stand_in_figures
+from tools.browser import CHROMIUM, NO_CHROMIUM, opened
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser import CHROMIUM, NO_CHROMIUM, opened
 from tests.exports import copy_exports
 from tests.photos import ROOT
+from tools.browser import CHROMIUM, NO_CHROMIUM, opened
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
@@ -76,7 +76,7 @@ def test_a_photo_is_answered_and_a_broken_one_leaves_the_page_alive(study: Path,
 
 def test_the_page_is_bound_to_this_machine(address: str) -> None:
     port = int(address.rpartition(":")[2])
-    own = {found[4][0] for found in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
+    own = {str(found[4][0]) for found in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
     for host in own:
         with pytest.raises(OSError), socket.create_connection((host, port), timeout=2):
             pass
