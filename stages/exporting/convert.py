@@ -54,8 +54,9 @@ def to_int8(model: onnx.ModelProto, faces: NDArray[np.uint8], about: Mapping[str
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
         # A batch normalisation that no convolution takes in has nothing to gain, and no channels to part.
         kept = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "BatchNormalization"]
-        reader = _Reader(faces, about)
-        quantize_static(prepared, small, reader, per_channel=True, weight_type=QuantType.QInt8, nodes_to_exclude=kept)
+        # Processors multiply unsigned activations by signed weights: both signed takes twice the time and more.
+        kinds = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
+        quantize_static(prepared, small, _Reader(faces, about), per_channel=True, nodes_to_exclude=kept, **kinds)
         return described(onnx.load(small), about)
 
 
