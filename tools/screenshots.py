@@ -63,7 +63,7 @@ def _terminal(photos: Path) -> None:
     told = subprocess.run(command, cwd=photos.parent, env=settings, capture_output=True, text=True, check=True).stdout
     with opened() as (page, _):
         page.set_content(TERMINAL.format(escape(f"$ python -m stages.predict photos\n{told}")))
-        page.locator("body").screenshot(path=FOLDER / "terminal.png")
+        page.locator("pre").screenshot(path=FOLDER / "terminal.png")
 
 
 def _report() -> None:
