@@ -26,6 +26,7 @@ from stages.faces.reading import UnreadablePicture
 from stages.predicting.answers import Photo, answer, models
 from stages.predicting.drawing import draw, words
 from stages.predicting.photos import FROM_STANDARD_INPUT, named
+from stages.writing import write_text
 
 COLUMNS = ["photo", "face", "x", "y", "width", "height", "task", "variant", "label", "probability", "problem"]
 
@@ -69,8 +70,6 @@ def _tell(found: list[Photo], given: argparse.Namespace) -> None:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(_rows(found))
-        from stages.writing import write_text  # noqa: PLC0415 (it brings pandas)
-
         write_text(given.csv, text.getvalue())
     else:
         Console().print(_table(found))

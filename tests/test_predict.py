@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.exporting.model import Exported
 from stages.predicting.photos import named
-from stages.training.trained import trained  # noqa: F401 (torch is loaded before a test is timed)
 from tests.exports import CLASSES, copy_exports
 from tests.photos import ROOT
 
@@ -149,9 +147,9 @@ def test_an_odd_name_neither_breaks_the_table_nor_speaks_to_the_terminal(study: 
 
 
 def test_torch_is_not_loaded(study: Path) -> None:
-    told = "import stages.predict, sys; print(*{'torch', 'matplotlib', 'pandas'} & set(sys.modules))"
+    told = "import stages.predict, sys; print(*{'torch', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() in ([], ["pandas"])
+    assert done.stdout.split() == []
 
 
 def test_names_of_a_folder_are_pictures_alone(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,5 +158,12 @@ def test_names_of_a_folder_are_pictures_alone(study: Path, monkeypatch: pytest.M
         assert [path.name for path in found] == [f"pretrain_0000{number}.jpg" for number in range(4)] + ["two.jpg"]
 
 
-def test_the_models_are_those_of_the_export(study: Path) -> None:
-    assert Exported.load(study / "data/exported/face/resnet18_scratch/0.onnx").about["task"] == "face"
+def test_a_task_without_labels_is_passed_over_or_told(study: Path, tmp_path: Path) -> None:
+    copy_exports(study, tmp_path)
+    for scores in tmp_path.glob("metrics/face/*/0/scores.json"):
+        scores.unlink()
+        scores.write_text('{"reason": "no picture has a label"}', encoding="utf-8")
+    (photo,) = answered(tmp_path, "photos/pretrain_00000.jpg", "--variant", "resnet18_scratch")
+    assert [said["task"] for said in photo["faces"][0]["answers"]] == ["emotion"]
+    done = call(tmp_path, "two.jpg", "--task", "face")
+    assert done.returncode == 1 and "'face' has no trained model: no picture has a label" in done.stderr.decode()

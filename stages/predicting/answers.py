@@ -1,6 +1,5 @@
 """Every face of a photo, and what the exported models say of it."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +72,9 @@ def models(tasks: Sequence[str], variants: Sequence[str], form: str) -> list[Exp
         trained = {name: entry["accuracy"] for name, entry in scores.items() if entry.get("reason") is None}
         if not trained and tasks:
             raise StudyError(f"the task {task!r} has no trained model: {next(iter(scores.values()))['reason']}")
-        for variant in variants or ([max(trained, key=lambda name: trained[name])] if trained else []):
+        if not trained:
+            continue
+        for variant in variants or [max(trained, key=lambda name: trained[name])]:
             path = paths.exported(task, variant, seed, form)
             if not path.is_file():
                 raise StudyError(f"{path} is not there; run `dvc repro`, which exports every model")
@@ -81,15 +82,14 @@ def models(tasks: Sequence[str], variants: Sequence[str], form: str) -> list[Exp
     return found
 
 
-def answer(photos: Sequence[Path], models: Sequence[Exported], workers: int = -1) -> Iterator[Photo]:
+def answer(photos: Sequence[Path], models: Sequence[Exported]) -> Iterator[Photo]:
     """Each photo with its faces and the models' answers, in order; photos are read and searched on every core."""
     settings = Preprocess.model_construct(**models[0].about["preprocess"])
     limit = models[0].about["max_megapixels"]
     detector_for(settings)  # its faults, before any work
     chunks = [photos[start : start + CHUNK] for start in range(0, len(photos), CHUNK)]
     threads_within = cv2.getNumThreads()
-    pool = Parallel(n_jobs=min(workers if workers > 0 else os.cpu_count() or 1, len(chunks)),
-                    backend="threading", return_as="generator", pre_dispatch="2*n_jobs")  # fmt: skip
+    pool = Parallel(n_jobs=-1, backend="threading", return_as="generator")
     try:
         searched = pool(delayed(_search)(chunk, settings, limit) for chunk in chunks)
         for chunk, results in zip(chunks, searched, strict=True):
