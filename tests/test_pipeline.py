@@ -18,6 +18,8 @@ from tests.torture import kills
 from tests.traces import NO_STRACE, strace_works, traced_python, violations
 from tools.browser import CHROMIUM, NO_CHROMIUM, opened
 
+MODEL_STAGES = ("train", "evaluate", "export", "plot", "mistakes")  # that run once for each model
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -88,9 +90,9 @@ def test_only_the_new_seed_is_trained(study: Path) -> None:
     set_keys(study, {"seeds": [0, 1]})
     told = json.loads(run(study, "dvc", "status", "--json"))
     run(study, "git", "checkout", "-q", ".")
-    new = {name for name in told if name.startswith(("train", "evaluate", "plot", "mistakes"))}
+    new = {name for name in told if name.split("@")[0] in MODEL_STAGES}
     models = [f"{task}-{variant}-1" for task in ("face", "emotion") for variant in VARIANTS]
-    assert new == {f"{stage}@{model}" for stage in ("train", "evaluate", "plot", "mistakes") for model in models}
+    assert new == {f"{stage}@{model}" for stage in MODEL_STAGES for model in models}
 
 
 def test_again_nothing_runs(study: Path) -> None:
@@ -119,12 +121,12 @@ def test_one_variant_changed_runs_what_follows_from_it(study: Path) -> None:
     set_keys(study, {key: 1})
     told = ran(run(study, "dvc", "repro"))
     model = "emotion-resnet18_scratch-0"
-    after = {f"{stage}@{model}" for stage in ("train", "evaluate", "plot", "mistakes")}
+    after = {f"{stage}@{model}" for stage in MODEL_STAGES}
     assert told == {"check", *after, "compare@emotion", "report"}
     set_keys(study, {"variants.resnet18_scratch.lr": 0.0005})
     told = ran(run(study, "dvc", "repro"))
     models = [f"{task}-resnet18_scratch-0" for task in ("face", "emotion")]
-    after = {f"{stage}@{model}" for stage in ("train", "evaluate", "plot", "mistakes") for model in models}
+    after = {f"{stage}@{model}" for stage in MODEL_STAGES for model in models}
     assert told == {"check", *after, "compare@face", "compare@emotion", "report"}
 
 
@@ -145,7 +147,8 @@ def test_plots_are_drawn_in_pages_that_need_no_network(study: Path) -> None:
             page.goto(address)
             page.locator("canvas, svg.marks").first.wait_for()
             assert page.locator(".vega-embed").count() > 3 and page.locator("img").count() > 1
-            assert wrong == []
+            # Of DVC's own templates: they draw before their data is there, and name the older version of Vega.
+            assert [line for line in wrong if not line.startswith(("WARN Infinite extent", "The compiled spec"))] == []
 
 
 def recipe(section: str) -> str:
@@ -171,7 +174,7 @@ def test_recipe_change_one_number_and_compare(study: Path) -> None:
 
 
 def test_recipe_back_to_an_earlier_result(study: Path) -> None:
-    assert ran(follow(study, "Back to an earlier result")) == {"check"}  # it reads all of params.yaml
+    assert ran(follow(study, "Back to an earlier result")) == set()
     assert run(study, "git", "status", "--porcelain") == ""
 
 
@@ -184,7 +187,7 @@ def test_recipe_a_grid(study: Path) -> None:
         assert "Failed" not in told and time.monotonic() < deadline, told
         time.sleep(1)
     assert run(study, "git", "status", "--porcelain") == ""
-    table = run(study, "bash", "-c", show)
+    table = run(study, "env", "COLUMNS=500", "bash", "-c", show)
     assert "0.0003" in table and "0.003" in table and "0.0005" in table
 
 

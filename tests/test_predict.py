@@ -167,3 +167,12 @@ def test_a_task_without_labels_is_passed_over_or_told(study: Path, tmp_path: Pat
     assert [said["task"] for said in photo["faces"][0]["answers"]] == ["emotion"]
     done = call(tmp_path, "two.jpg", "--task", "face")
     assert done.returncode == 1 and "'face' has no trained model: no picture has a label" in done.stderr.decode()
+
+
+def test_onnx_runtime_tells_its_maker_nothing(study: Path, tmp_path: Path) -> None:
+    """Its telemetry, on unless told otherwise, begins with an identifier and a store of events below the home folder."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")}
+    command = [sys.executable, "-m", "stages.predict", "photos/pretrain_00000.jpg"]
+    settings = {**environment, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=study, env=settings, capture_output=True, check=True)
+    assert list(tmp_path.rglob("*")) == []

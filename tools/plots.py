@@ -16,6 +16,7 @@ import vl_convert
 from stages.writing import write_text
 
 TEMPLATE, FOLDER = Path(".dvc/tmp/plots.html"), Path("dvc_plots")
+VEGA_LITE = "5.21"  # DVC's templates are written for version 5
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -35,7 +36,7 @@ SCRIPT
 
 def pages(revisions: list[str]) -> list[Path]:
     """Write both pages; where the second is missing, nothing differs."""
-    script = vl_convert.javascript_bundle()  # type: ignore[call-arg]
+    script = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]
     write_text(TEMPLATE, PAGE.replace("SCRIPT", script.replace("</script", "<\\/script")))
     written = []
     for name, arguments in {"show": [], "diff": revisions or ["HEAD"]}.items():
