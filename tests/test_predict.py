@@ -170,7 +170,7 @@ def test_a_task_without_labels_is_passed_over_or_told(study: Path, tmp_path: Pat
 
 
 def test_onnx_runtime_tells_its_maker_nothing(study: Path, tmp_path: Path) -> None:
-    """Its telemetry, on unless told otherwise, begins with an identifier and a store of events below the home folder."""
+    """Its telemetry, on unless told otherwise, begins with an identifier and a store of events in the home folder."""
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")}
     command = [sys.executable, "-m", "stages.predict", "photos/pretrain_00000.jpg"]
     settings = {**environment, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
