@@ -50,10 +50,12 @@ torture: .venv/installed-dev
 
 .venv/installed-demo: .venv/installed requirements-demo.txt
 	$(BIN)/python -m pip install -r requirements-demo.txt
+	$(BIN)/python -m pip install -r requirements.txt
 	touch $@
 
 .venv/installed-dev: .venv/installed-demo requirements-dev.txt
 	$(BIN)/python -m pip install -r requirements-dev.txt
+	$(BIN)/python -m pip install -r requirements.txt
 	touch $@
 
 .venv-bench/installed: benchmarks/requirements.txt
