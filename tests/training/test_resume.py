@@ -24,7 +24,7 @@ from tests.training.test_parallel import TORCHRUN, environment
 from tests.training.test_tracking import records
 
 TASK = "face"
-EPOCHS = {"resnet18_scratch": 6, "vgg16": 80}  # enough to be in the middle for a while
+EPOCHS = {"resnet18_scratch": 6, "vgg16": 40}  # enough to be in the middle for a while
 PLAIN = [sys.executable]
 
 
