@@ -143,18 +143,25 @@ def _repro(rows: list[measures.Row]) -> str:
 
 def _predict(rows: list[measures.Row]) -> str:
     told = [
-        [{"onnx": "full precision", "int8": "8 bits"}[row["form"]], ratio(row["one"]), ratio(row["ratio"]),
+        [FORMS[row["form"]], ratio(row["one"]), ratio(row["ratio"]),
          f"{row['ours']:.1f}", f"{row['theirs']:.1f}"] for row in rows
     ]  # fmt: skip
     first = rows[0]
     intro = (
         f"`python -m stages.predict` with {first['models']} models: seconds of a call for one photo, with its start; "
         f"and a call for {first['photos']} photos, with its start, reading and detection, against the models' forward "
-        "passes over as many faces that lie in memory. It needs a study that has run here."
+        "passes over as many faces that lie in memory."
     )
-    return f"{intro}\n\n{table('models | one photo, s | ratio | ours, photos/s | theirs, photos/s', told)}"
+    parts = [
+        f"{FORMS[row['form']]}: " + ", ".join(f"{step} {spent:.1f}" for step, spent in row["parts"].items())
+        for row in rows
+    ]  # fmt: skip
+    profile = f"CPU milliseconds of a photo, all cores together. {'; '.join(parts)}."
+    head = "models | one photo, s | ratio | ours, photos/s | theirs, photos/s"
+    return f"{intro}\n\n{table(head, told)}\n\n{profile}"
 
 
+FORMS = {"onnx": "full precision", "int8": "8 bits"}
 SECTIONS: dict[str, tuple[str, Callable[[list[measures.Row]], str]]] = {
     "resnet18_64": ("ResNet18 at 64 px", _throughput),
     "resnet18_96": ("ResNet18 at 96 px", _throughput),

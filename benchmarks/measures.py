@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,7 @@ from tests.photos import write_params
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT.parent / "shared" / "photos"
 WINDOWS = 5
-BARE_WINDOWS = 9  # windows of one process a few seconds apart, which vary by more than what is looked for
+BARE_WINDOWS = 7  # windows of one process a few seconds apart, which vary by more than what is looked for
 PEERS = ["plain", "lightning", "fastai", "timm"]
 FLIP = "augmentation={flip: true, rotation: 0, scale: 0, shift: 0, light: 0}"
 Row = dict[str, Any]
@@ -97,9 +97,22 @@ def rate(answer: Row) -> float:
     return float(answer["pictures"] / answer["seconds"])
 
 
+def turns(sides: dict[str, Callable[[], float]], windows: int) -> dict[str, list[float]]:
+    """What each side measured, window by window; in each window every side has its turn."""
+    seen: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(windows):
+        for name, measured in sides.items():
+            seen[name].append(measured())
+    return seen
+
+
 def throughput(environment: Path, size: int) -> list[Row]:
     """ResNet18: our epochs against the bare network's steps and against each peer's epochs."""
     rows: list[Row] = []
+
+    def epoch(process: Process) -> Callable[[], float]:
+        return lambda: rate(process.window("epoch"))
+
     with study(size) as folder:
         sides = {
             "32-true": ours(folder, "resnet18_scratch", "precision=32-true", FLIP),
@@ -107,28 +120,23 @@ def throughput(environment: Path, size: int) -> list[Row]:
             "default": ours(folder, "resnet18_scratch"),
         }
         for precision, process in sides.items():
-            seen: dict[str, list[float]] = {word: [] for word in ("bare", "epoch")}
-            for word in seen:
-                process.ask(word)
-            for _ in range(BARE_WINDOWS):
-                for word, values in seen.items():
-                    values.append(rate(process.window(word)))
+            process.ask("bare")
+            process.ask("epoch")
+
+            def bare(process: Process = process) -> float:
+                return rate(process.window("bare"))
+
+            seen = turns({"bare": bare, "epoch": epoch(process)}, BARE_WINDOWS)
             rows.append({"size": size, "against": "bare", "precision": precision, "workers": None})
             rows[-1] |= _compared(seen["epoch"], seen["bare"])
         sides.pop("default").stop()
-        for way in PEERS:
-            peer = best_peer(environment, folder, way, "resnet18", size)
-            theirs: list[float] = []
-            mine: dict[str, list[float]] = {precision: [] for precision in sides}
-            for _ in range(WINDOWS):
-                theirs.append(rate(peer.window("epoch")))
-                for precision, process in sides.items():
-                    mine[precision].append(rate(process.window("epoch")))
-            for precision, values in mine.items():
+        peers = {way: best_peer(environment, folder, way, "resnet18", size) for way in PEERS}
+        seen = turns({name: epoch(process) for name, process in (sides | peers).items()}, WINDOWS)
+        for way, peer in peers.items():
+            for precision in sides:
                 rows.append({"size": size, "against": way, "precision": precision, "workers": peer.command[-1]})
-                rows[-1] |= _compared(values, theirs)
-            peer.stop()
-        for process in sides.values():
+                rows[-1] |= _compared(seen[precision], seen[way])
+        for process in (sides | peers).values():
             process.stop()
     return rows
 
@@ -156,32 +164,31 @@ def frozen(environment: Path) -> list[Row]:
     size = 64
     with study(size) as folder:
         sides = {"32-true": ours(folder, "vgg16", "precision=32-true"), "auto": ours(folder, "vgg16")}
-        for precision, process in sides.items():
-            process.ask("views")
-            views, whole = [], []
-            for _ in range(WINDOWS):
-                views.append(process.window("views")["seconds"])
-                whole.append(process.window("training")["seconds"])
+        warm = [process.ask("views") for process in sides.values()]
+        pictures = warm[0]["pictures"]
+        peers = {way: best_peer(environment, folder, way, "vgg16", size) for way in PEERS}
+
+        def seconds(process: Process, word: str) -> Callable[[], float]:
+            return lambda: float(process.window(word)["seconds"])
+
+        def ten_epochs(process: Process) -> Callable[[], float]:
+            # What drops the last batch of an epoch trains on fewer pictures: the time for as many as ours.
+            return lambda: 10 * pictures / rate(process.window("epoch"))
+
+        measured = {name: seconds(process, "training") for name, process in sides.items()}
+        measured |= {f"{name} views": seconds(process, "views") for name, process in sides.items()}
+        measured |= {way: ten_epochs(peer) for way, peer in peers.items()}
+        seen = turns(measured, WINDOWS)
+        for precision in sides:
             rows.append({"size": size, "against": "forward passes", "precision": precision, "workers": None})
-            rows[-1] |= _compared(whole, views)
-        for way in PEERS:
-            peer = best_peer(environment, folder, way, "vgg16", size)
-            theirs: list[float] = []
-            mine: dict[str, list[float]] = {precision: [] for precision in sides}
-            for _ in range(WINDOWS):
-                answer = peer.window("epoch")
-                # What drops the last batch of an epoch trains on fewer pictures: the time for as many as ours.
-                theirs.append(10 * answer["seconds"])
-                for precision, process in sides.items():
-                    own = process.window("training")
-                    mine[precision].append(own["seconds"] * answer["pictures"] / own["pictures"])
-            for precision, values in mine.items():
-                compared = _compared(theirs, values)
+            rows[-1] |= _compared(seen[precision], seen[f"{precision} views"])
+        for way, peer in peers.items():
+            for precision in sides:
+                compared = _compared(seen[way], seen[precision])
                 compared["ours"], compared["theirs"] = compared["theirs"], compared["ours"]
                 rows.append({"size": size, "against": way, "precision": precision, "workers": peer.command[-1]})
                 rows[-1] |= compared
-            peer.stop()
-        for process in sides.values():
+        for process in (sides | peers).values():
             process.stop()
     return rows
 

@@ -1,40 +1,51 @@
 """How long `python -m stages.predict` takes: one photo, and a folder against the bare networks."""
 
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 
 from benchmarks.machine import spread
-from benchmarks.measures import PHOTOS, ROOT, WINDOWS, Row
+from benchmarks.measures import ROOT, WINDOWS, Row, study
 from stages import paths
 from stages.exporting.model import INPUT, OUTPUT, Exported, network_input
+from stages.faces import crop
+from stages.faces.detect import detector_for
+from stages.faces.reading import read
+from stages.params import Preprocess
 from stages.predicting.answers import models
+from tests.exports import make_exports
 
-FOLDER_OF = 500  # photos
-
-
-def photos() -> list[Path]:
-    """Real ones where they lie beside the repository, else those of the study."""
-    folder = PHOTOS / "images" if PHOTOS.is_dir() else ROOT / paths.RAW / "images"
-    return sorted(folder.iterdir())[:FOLDER_OF]
+PHOTOS = 500
+SIZE = 64
 
 
 def measure() -> list[Row]:
-    """Rows by form, in the repository, whose study has run."""
+    """Rows by form; a ResNet18 with random weights for each task answers, which takes the time of a trained one."""
     rows = []
-    for form, flags in {"onnx": [], "int8": ["--int8"]}.items():
-        chosen = models([], [], form)
-        one = [_seconds(photos()[:1], flags) for _ in range(WINDOWS)]
-        pairs = [(_seconds(photos(), flags), _bare(chosen)) for _ in range(WINDOWS)]
-        rows.append({
-            "form": form, "models": len(chosen), "photos": len(photos()), "one": spread(one),
-            "ratio": spread([bare / whole for whole, bare in pairs]),
-            "ours": len(photos()) / spread([whole for whole, _ in pairs])["median"],
-            "theirs": len(photos()) / spread([bare for _, bare in pairs])["median"],
-        })  # fmt: skip
+    with study(SIZE) as folder:
+        photos = [path.absolute() for path in sorted((folder / paths.RAW / "images").iterdir())[:PHOTOS]]
+        (folder / "exported").mkdir()
+        with chdir(folder / "exported"):
+            make_exports(Path(), SIZE)
+            for form, flags in {"onnx": [], "int8": ["--int8"]}.items():
+                chosen = models([], [], form)
+                one = [_seconds(photos[:1], flags) for _ in range(WINDOWS)]
+                pairs = [(_seconds(photos, flags), _bare(chosen, len(photos))) for _ in range(WINDOWS)]
+                rows.append({
+                    "form": form, "models": len(chosen), "photos": len(photos), "one": spread(one),
+                    "ratio": spread([bare / whole for whole, bare in pairs]),
+                    "ours": len(photos) / spread([whole for whole, _ in pairs])["median"],
+                    "theirs": len(photos) / spread([bare for _, bare in pairs])["median"],
+                    "parts": _parts(photos, chosen),
+                })  # fmt: skip
     return rows
 
 
@@ -42,11 +53,13 @@ def _seconds(files: list[Path], flags: list[str]) -> float:
     """Of a whole call, with its start; the names come on standard input."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "stages.predict", "-", "--json", *flags]
-    subprocess.run(command, cwd=ROOT, input="\n".join(map(str, files)).encode(), capture_output=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    names = "\n".join(map(str, files)).encode()
+    subprocess.run(command, env=environment, input=names, capture_output=True, check=True)
     return time.perf_counter() - began
 
 
-def _bare(chosen: list[Exported]) -> float:
+def _bare(chosen: list[Exported], count: int) -> float:
     """Seconds of the models' forward passes over as many faces, in batches of 32 that lie in memory."""
     size = chosen[0].about["size"]
     faces = np.random.default_rng(0).integers(0, 256, (32, size, size, 3), dtype=np.uint8)
@@ -54,7 +67,29 @@ def _bare(chosen: list[Exported]) -> float:
     for model in chosen:
         model.session.run([OUTPUT], {INPUT: batch})
     began = time.perf_counter()
-    for _ in range(-(-len(photos()) // len(batch))):
+    for _ in range(-(-count // len(batch))):
         for model in chosen:
             model.session.run([OUTPUT], {INPUT: batch})
     return time.perf_counter() - began
+
+
+def _parts(photos: list[Path], chosen: list[Exported]) -> dict[str, float]:
+    """CPU milliseconds that each step takes of a photo, all cores together; one step after the other."""
+    about = chosen[0].about
+    settings = Preprocess.model_construct(**about["preprocess"])
+    detector = detector_for(settings)
+    cv2.setNumThreads(1)
+    spent: dict[str, float] = {}
+
+    def timed(step: str, work: Callable[[Any], Any], over: Iterable[Any]) -> list[Any]:
+        began = time.process_time()
+        results = [work(each) for each in over]
+        spent[step] = 1000 * (time.process_time() - began) / len(photos)
+        return results
+
+    pictures = timed("reading", lambda path: read(path, about["max_megapixels"]), photos)
+    found = timed("finding faces", detector.find_all, pictures)
+    pairs = [(picture, face) for picture, faces in zip(pictures, found, strict=True) for face in faces]
+    seen = timed("cutting faces out", lambda pair: crop.face(*pair, settings.margin, settings.size), pairs)
+    timed("the models", lambda model: model.probabilities(np.stack(seen)), chosen)
+    return spent

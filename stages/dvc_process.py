@@ -27,10 +27,20 @@ def end_with_it() -> None:
     threading.Thread(target=_wait, args=(watched,), daemon=True).start()
 
 
-def end_with_parent() -> None:
-    """In a worker process, on Linux, be killed when the process that started it ends: loky's workers wait for more."""
-    if sys.platform == "linux":
-        threading.Thread(target=_wait, args=(os.pidfd_open(os.getppid()),), daemon=True).start()
+def end_with_parent(parent: int) -> None:
+    """In a worker process, on Linux, be killed when its parent of this number ends: loky's workers wait for more.
+
+    A worker whose parent ended before it asked has another by now, which would never end, and is killed at once.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        watched = os.pidfd_open(parent)
+    except ProcessLookupError:
+        _end()
+    if os.getppid() != parent:
+        _end()
+    threading.Thread(target=_wait, args=(watched,), daemon=True).start()
 
 
 def _dvc() -> int | None:

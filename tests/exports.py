@@ -21,13 +21,13 @@ CLASSES = {"face": ["other", "target"], "emotion": ["<b>angry", "happy", "sad"]}
 VARIANTS = {"resnet18_scratch": "ResNet18 from scratch", "resnet18_pretrained": "ResNet18 pretrained"}
 
 
-def make_exports(folder: Path) -> None:
+def make_exports(folder: Path, size: int = SIZE) -> None:
     """Fill the folder, in which the caller stands, with what `predict` needs, and `photos/` with drawn people."""
-    write_params(folder, {"preprocess.size": SIZE})
+    write_params(folder, {"preprocess.size": size})
     tasks = {task: {"title": task.title(), "positive": None} for task in CLASSES}
     write_json(paths.STUDY, {"tasks": tasks, "variants": VARIANTS, "seeds": [0]})
     for task, classes in CLASSES.items():
-        images = np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE, 3), dtype=np.uint8)
+        images = np.random.default_rng(0).integers(0, 256, (40, size, size, 3), dtype=np.uint8)
         paths.prepared(task).mkdir(parents=True)
         np.save(paths.prepared(task) / "images.npy", images)
         index = pd.DataFrame(
@@ -35,20 +35,20 @@ def make_exports(folder: Path) -> None:
         )
         write_csv(paths.prepared(task) / "index.csv", index.assign(split=["train"] * 20 + ["validation"] * 20))
         for place, variant in enumerate(VARIANTS):
-            make_checkpoint(task, variant)
+            make_checkpoint(task, variant, size)
             scores = {"reason": None, "accuracy": 0.8 + 0.1 * place, "calibration": {"temperature": 2.0}}
             write_json(paths.model_metrics(task, variant, 0) / "scores.json", scores)
             export(task, variant, "0")
     collect_pretraining(4, 4, ["happy"], 128, 0, folder / "photos")
 
 
-def make_checkpoint(task: str, variant: str) -> None:
+def make_checkpoint(task: str, variant: str, size: int = SIZE) -> None:
     """A network with random weights, as `train` leaves it."""
     recipe = load().variants[variant].model_dump(exclude={"weights", "epochs"})
-    network = networks.build(recipe["arch"], recipe["head"], len(CLASSES[task]), 0, size=SIZE)
+    network = networks.build(recipe["arch"], recipe["head"], len(CLASSES[task]), 0, size=size)
     about = {
         "task": task, "variant": variant, "seed": 0, "classes": CLASSES[task], "positive": None, "recipe": recipe,
-        "size": SIZE, "mean": MEAN, "std": STD,
+        "size": size, "mean": MEAN, "std": STD,
     }  # fmt: skip
     checkpoints.save(paths.checkpoint(task, variant, 0), network.state_dict(), about)
 

@@ -48,6 +48,17 @@ def test_a_stage_ends_with_dvc(tmp_path: Path, sign: signal.Signals, command: st
     assert (tmp_path / "beat").read_text() == beat
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked in Linux's way")
+@pytest.mark.parametrize("parent", ["ended", "another process"])
+def test_a_worker_that_has_lost_its_parent_ends_at_once(parent: str) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    number = ended.pid if parent == "ended" else os.getppid()
+    code = f"import time; from stages.dvc_process import end_with_parent; end_with_parent({number}); time.sleep(20)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=10, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
 DRAWING = """
 from pathlib import Path
 from stages.sources.sample import collect_pretraining

@@ -78,13 +78,13 @@ def snapshot(study: Path) -> dict[str, str]:
     return found
 
 
-def left_running(study: Path) -> list[str]:
-    """Processes that still work in the study's folder."""
-    found = []
+def left_running(study: Path) -> dict[psutil.Process, str]:
+    """Processes that still work in the study's folder, and their commands."""
+    found = {}
     for process in psutil.process_iter():
         try:
             if Path(process.cwd()) == study and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(" ".join(process.cmdline())[:100])
+                found[process] = " ".join(process.cmdline())[:100]
         except (psutil.Error, OSError):
             continue
     return found
@@ -116,7 +116,9 @@ def kill(study: Path, stage: str, way: str, delay: float, clean: dict[str, str])
     while (running := left_running(study)) and time.monotonic() < deadline:
         time.sleep(0.2)
     if running:
-        return f"still running: {running}"
+        for process in running:
+            process.kill()  # for this kill alone to be lost, and none after it
+        return f"still running: {list(running.values())}"
     time.sleep(1)  # W&B names its folders by the second
     outcome = ""
     try:
