@@ -90,6 +90,6 @@ def _parts(photos: list[Path], chosen: list[Exported]) -> dict[str, float]:
     pictures = timed("reading", lambda path: read(path, about["max_megapixels"]), photos)
     found = timed("finding faces", detector.find_all, pictures)
     pairs = [(picture, face) for picture, faces in zip(pictures, found, strict=True) for face in faces]
-    seen = timed("cutting faces out", lambda pair: crop.face(*pair, settings.margin, settings.size), pairs)
+    seen = timed("cutting faces out", lambda pair: crop.face(pair[0], pair[1], settings.margin, settings.size), pairs)
     timed("the models", lambda model: model.probabilities(np.stack(seen)), chosen)
     return spent
