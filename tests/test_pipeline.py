@@ -97,7 +97,13 @@ def test_only_the_new_seed_is_trained(study: Path) -> None:
 
 def test_again_nothing_runs(study: Path) -> None:
     assert ran(run(study, "dvc", "repro")) == set()
+    left_behind = [study / "metrics" / name for name in (".3FXrZl6gq2w.tmp", ".scores.json.part")]
+    for path in left_behind:
+        path.touch()  # as by a DVC, or a stage, that was killed
     assert "up to date" in run(study, "dvc", "status")
+    assert run(study, "git", "status", "--porcelain") == ""
+    for path in left_behind:
+        path.unlink()
 
 
 def test_changed_scoring_trains_nothing(study: Path) -> None:
