@@ -248,10 +248,10 @@ def _write(rows: list[Row], lost: list[str], number: int, seconds: float) -> Non
 
 Made by `make torture`. A stage, or `dvc` itself, is ended at {number} random moments, each time followed by a
 `dvc repro` whose outputs must equal those of a run that nothing ended, byte for byte (but for the report and
-`timing.json`, which hold seconds); nothing may go on running, and no step may stand twice in W&B's offline files. What
-a killed process had under way may stay behind, as a hidden file, `.*.part` of a stage or `.*.tmp` of DVC: neither DVC
-nor Git counts it. Faults and inputs are those of the tests; an input survives where the answer is a result or an error of ours, within
-5 seconds and 1 GB.
+`timing.json`, which hold seconds); nothing may go on running, and no step may stand twice in W&B's offline files.
+What a killed process had under way may stay behind, as a hidden file, `.*.part` of a stage or `.*.tmp` of DVC:
+neither DVC nor Git counts it. Faults and inputs are those of the tests; an input survives where the answer is a
+result or an error of ours, within 5 seconds and 1 GB.
 
 {table}
 
