@@ -110,8 +110,8 @@ def throughput(environment: Path, size: int) -> list[Row]:
     """ResNet18: our epochs against the bare network's steps and against each peer's epochs."""
     rows: list[Row] = []
 
-    def epoch(process: Process) -> Callable[[], float]:
-        return lambda: rate(process.window("epoch"))
+    def rated(process: Process, word: str) -> Callable[[], float]:
+        return lambda: rate(process.window(word))
 
     with study(size) as folder:
         sides = {
@@ -120,18 +120,14 @@ def throughput(environment: Path, size: int) -> list[Row]:
             "default": ours(folder, "resnet18_scratch"),
         }
         for precision, process in sides.items():
-            process.ask("bare")
-            process.ask("epoch")
-
-            def bare(process: Process = process) -> float:
-                return rate(process.window("bare"))
-
-            seen = turns({"bare": bare, "epoch": epoch(process)}, BARE_WINDOWS)
+            for word in ("bare", "epoch"):
+                process.ask(word)
+            seen = turns({word: rated(process, word) for word in ("bare", "epoch")}, BARE_WINDOWS)
             rows.append({"size": size, "against": "bare", "precision": precision, "workers": None})
             rows[-1] |= _compared(seen["epoch"], seen["bare"])
         sides.pop("default").stop()
         peers = {way: best_peer(environment, folder, way, "resnet18", size) for way in PEERS}
-        seen = turns({name: epoch(process) for name, process in (sides | peers).items()}, WINDOWS)
+        seen = turns({name: rated(process, "epoch") for name, process in (sides | peers).items()}, WINDOWS)
         for way, peer in peers.items():
             for precision in sides:
                 rows.append({"size": size, "against": way, "precision": precision, "workers": peer.command[-1]})
