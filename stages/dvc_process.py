@@ -1,11 +1,13 @@
 """A stage ends when the `dvc` that started it does, however that ends: nothing works on in the dark."""
 
+import atexit
 import os
 import select
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 MARK = b"DVC_STAGE="  # DVC sets it for a stage, and so for all that the stage starts
 
@@ -41,6 +43,18 @@ def end_with_parent(parent: int) -> None:
     if os.getppid() != parent:
         _end()
     threading.Thread(target=_wait, args=(watched,), daemon=True).start()
+
+
+def leave() -> NoReturn:
+    """End this process with success once its threads and exit handlers have run, as multiprocessing ends its own.
+
+    Python would then take all objects apart, which after an import of torch is a second's work for nothing.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _dvc() -> int | None:

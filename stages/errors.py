@@ -31,10 +31,11 @@ def seed_of(text: str) -> int:
 
 
 def main(stage: Callable[..., None], *arguments: object) -> None:
-    """Run a stage from the command line; a StudyError becomes one message on standard error."""
+    """Run a stage from the command line, and end the process; a StudyError becomes one message on standard error."""
     dvc_process.end_with_it()
     try:
         stage(*arguments)
+        sys.stdout.flush()  # here, so that a full disk under it is told as one
     except StudyError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -50,3 +51,4 @@ def main(stage: Callable[..., None], *arguments: object) -> None:
         if any(words in str(error) for words in _MEMORY_WORDS):  # torch's, whose class is RuntimeError's at times
             sys.exit(_NO_MEMORY.format(stage.__name__))
         raise
+    dvc_process.leave()

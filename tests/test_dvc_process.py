@@ -59,6 +59,41 @@ def test_a_worker_that_has_lost_its_parent_ends_at_once(parent: str) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+ENDING = """
+import atexit, sys, threading, time
+from stages.errors import main
+class Taken:
+    def __del__(self): print("taken apart")
+kept = Taken()
+def late():
+    time.sleep(0.3)
+    print("thread")
+def stage():
+    atexit.register(print, "handler")
+    threading.Thread(target=late).start()
+    print("stage")
+main(stage)
+print("after")
+"""
+
+
+def test_a_stage_leaves_once_threads_and_handlers_are_done_and_takes_nothing_apart() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stage\nthread\nhandler\n", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_output_that_finds_no_room_is_told() -> None:
+    code = "from stages.errors import main; main(print, 'lost')"
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=buffered, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode != 0
+    assert done.stderr.decode().startswith("error: print: No space left on device; free some")
+
+
 DRAWING = """
 from pathlib import Path
 from stages.sources.sample import collect_pretraining
