@@ -134,9 +134,9 @@ def _repro(rows: list[measures.Row]) -> str:
     return "\n\n".join(
         [
             f"The default `dvc repro` from nothing, everything installed: **{whole['seconds']['median'] / 60:.1f} "
-            f"minutes**; of them {whole['outside']:.1%} outside the stages' own work (their start, and DVC). One in "
-            f"which nothing changed: {ratio(idle['seconds'])} s.",
-            table("stage | runs | seconds in all | start of one, s", told),
+            f"minutes**; of them {whole['outside']:.1%} outside the stages' own work (their start and end, and DVC). "
+            f"One in which nothing changed: {ratio(idle['seconds'])} s.",
+            table("stage | runs | seconds in all | start and end of one, s", told),
         ]
     )
 
