@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ruamel.yaml import YAML
 
 from stages.errors import StudyError
 from stages.params import Recipe, read
@@ -102,3 +103,8 @@ def test_a_stage_starts_without_what_it_does_not_need(stages: str, heavy: set[st
     told = f"import {modules}, sys; print(*{heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_dvc_parses_its_files_in_c() -> None:
+    """Its lock is read in every call; ruamel.yaml falls back to Python without a word."""
+    assert YAML(typ="safe").Parser.__module__ == "ruamel.yaml.clib._ruamel_yaml"
