@@ -91,7 +91,7 @@ def train(task: str, variant: str, seed_text: str) -> None:
         _write(course, task, variant, seed, about)
         timing = _timing(fabric, course.seconds, epochs * len(train_part.labels))
         write_json(paths.model_metrics(task, variant, seed) / "timing.json", timing)
-        unfinished.unlink()
+        resume.forget(unfinished)
 
 
 def _write(course: Course, task: str, variant: str, seed: int, about: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import math
 import platform
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,12 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from stages.errors import StudyError
 from stages.training import checkpoints
+from stages.writing import write_over
 
 STAGES = Path(__file__).parents[1]
 LIBRARIES = ("torch", "torchvision", "lightning-fabric", "numpy")
@@ -56,26 +59,64 @@ def key(about: Mapping[str, Any], files: list[str], fabric: Fabric) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
-def keep(path: Path, of: str, tensors: dict[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write the state of the training with the key `of`; on the disk when this returns."""
-    checkpoints.save(path, tensors, {"key": of, **about}, durable=True)
+def keep(path: Path, of: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Write the state of the training with the key `of` after its epoch; on the disk when this returns.
+
+    The tensors go into one of two files that are written over in turn, and `path`, whole or not at all, says how
+    they lie there. A new file for each epoch would take a tenth of a small one: the kernel clears its pages first.
+    """
+    parts = [tensor.detach().cpu().contiguous() for tensor in tensors.values()]
+    write_over(_turn(path, about["epoch"]), (part.view(-1).view(torch.uint8).numpy().data for part in parts))
+    kinds = [
+        (name, str(part.dtype).removeprefix("torch."), list(part.shape))
+        for name, part in zip(tensors, parts, strict=True)
+    ]
+    known = {"key": of, "tensors": kinds, **about}
+    checkpoints.save(path, {}, known, durable=True)
+
+
+def forget(path: Path) -> None:
+    """Remove what a training kept."""
+    for file in (path, _turn(path, 0), _turn(path, 1)):  # the first: without it the others count for nothing
+        file.unlink(missing_ok=True)
+
+
+def _turn(path: Path, epoch: int) -> Path:
+    return path.with_suffix(f".{epoch % 2}")
 
 
 def left_off(path: Path, of: str, fabric: Fabric) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """What a training with the key `of` kept, or None; told on the terminal where it was another training's."""
+    """What a training with the key `of` kept, or None; told on the terminal, and removed, where it is of no use."""
     found: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-    if path.is_file():
-        try:
-            found = checkpoints.load(path)
-        except StudyError as error:
-            fabric.print(f"{error}; training starts anew")
-        if found is not None and found[1].get("key") != of:
+    try:
+        nothing: dict[str, Any] = {"key": of, "epoch": 0}
+        about = checkpoints.describe(path)[1] if path.is_file() else nothing
+        if about.get("key") != of:
             fabric.print(
                 f"the state of an unfinished training in {path} has other data, parameters, code, versions or "
                 "machine; training starts anew"
             )
-            found = None
+        elif about["epoch"]:
+            found = _tensors(_turn(path, about["epoch"]), about["tensors"]), about
+    except StudyError as error:
+        fabric.print(f"{error}; training starts anew")
     epoch = torch.tensor(0 if found is None else found[1]["epoch"], device=fabric.device)
     if fabric.world_size > 1 and len(set(fabric.all_gather(epoch).flatten().tolist())) > 1:  # type: ignore[union-attr]
-        return None  # machines without a folder in common
+        found = None  # machines without a folder in common
+    if found is None and fabric.is_global_zero:
+        forget(path)
+    return found
+
+
+def _tensors(file: Path, kinds: list[tuple[str, str, list[int]]]) -> dict[str, Tensor]:
+    found, start = {}, 0
+    try:
+        values = torch.from_numpy(np.fromfile(file, np.uint8))
+        for name, kind, shape in kinds:
+            dtype = getattr(torch, kind)
+            end = start + math.prod(shape) * dtype.itemsize
+            found[name] = values[start:end].clone().view(dtype).reshape(shape)
+            start = end
+    except (OSError, RuntimeError) as error:
+        raise StudyError(f"{file} is not readable as the state of a training: {error}") from None
     return found

@@ -140,6 +140,38 @@ def test_another_training_s_state_is_left_aside(folders: Callable[[str], Path]) 
     assert "not readable as a safetensors file" in told and told.count("Train Loss") == EPOCHS["vgg16"]
 
 
+def test_a_state_cut_off_leaves_the_one_before(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    fabric, path = fabric_for("32-true"), tmp_path / "0.safetensors"
+    states = {
+        epoch: {
+            "weights": torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last),
+            "rows": torch.ones(epoch, 2, dtype=torch.int64),  # as histograms, more with each epoch
+            "step": torch.tensor(float(epoch)),
+            "half": torch.randn(3).bfloat16(),
+            "none": torch.zeros(0, 4),
+        }
+        for epoch in (1, 2, 3)
+    }
+    for epoch in (1, 2):
+        resume.keep(path, "this", states[epoch], {"epoch": epoch})
+    first, second = sorted(set(tmp_path.iterdir()) - {path}, key=lambda file: file.stat().st_size)
+    first.write_bytes(b"the third, cut off")
+    found = resume.left_off(path, "this", fabric)
+    assert found is not None and found[1]["epoch"] == 2
+    assert found[0].keys() == states[2].keys()
+    for name, tensor in states[2].items():
+        assert found[0][name].dtype == tensor.dtype and torch.equal(found[0][name], tensor), name
+    resume.keep(path, "this", states[3], {"epoch": 3})
+    found = resume.left_off(path, "this", fabric)
+    assert found is not None and torch.equal(found[0]["rows"], states[3]["rows"])
+
+    resume.keep(path, "this", states[2], {"epoch": 2})
+    second.write_bytes(second.read_bytes()[:-1])
+    assert resume.left_off(path, "this", fabric) is None
+    assert "not readable as the state of a training" in capfd.readouterr().out
+    assert list(tmp_path.iterdir()) == []  # so that no later state is mistaken for it
+
+
 def test_two_trainings_of_one_model_do_not_run_at_once(folders: Callable[[str], Path]) -> None:
     folders("state").mkdir()
     fabric, state = fabric_for("32-true"), folders("state") / "0.safetensors"
