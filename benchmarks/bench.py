@@ -76,7 +76,12 @@ def _throughput(rows: list[measures.Row]) -> str:
         "others, who train in 32-true and contiguous layout. Ratio of training pictures per second, above 1 where we "
         "are faster."
     )
-    return f"{intro}\n\n{_pairs(rows, 'pictures/s')}"
+    parts = [
+        f"{row['precision']}: " + ", ".join(f"{part} {share:.1%}" for part, share in row["parts"].items())
+        for row in rows if "parts" in row
+    ]  # fmt: skip
+    profile = f"\n\nOf an epoch take, beside the network's own passes: {'; '.join(parts)}." if parts else ""
+    return f"{intro}\n\n{_pairs(rows, 'pictures/s')}{profile}"
 
 
 def _tracking(rows: list[measures.Row]) -> str:

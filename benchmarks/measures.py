@@ -22,7 +22,7 @@ from tests.photos import write_params
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT.parent / "shared" / "photos"
 WINDOWS = 5
-BARE_WINDOWS = 7  # windows of one process a few seconds apart, which vary by more than what is looked for
+BARE_WINDOWS = 15  # windows of one process a few seconds apart, which vary by more than what is looked for
 PEERS = ["plain", "lightning", "fastai", "timm"]
 FLIP = "augmentation={flip: true, rotation: 0, scale: 0, shift: 0, light: 0}"
 Row = dict[str, Any]
@@ -110,8 +110,16 @@ def throughput(environment: Path, size: int) -> list[Row]:
     """ResNet18: our epochs against the bare network's steps and against each peer's epochs."""
     rows: list[Row] = []
 
+    parts: list[Row] = []
+
     def rated(process: Process, word: str) -> Callable[[], float]:
-        return lambda: rate(process.window(word))
+        def measured() -> float:
+            answer = process.window(word)
+            if word == "epoch" and "parts" in answer:
+                parts.append({name: seconds / answer["seconds"] for name, seconds in answer["parts"].items()})
+            return rate(answer)
+
+        return measured
 
     with study(size) as folder:
         sides = {
@@ -122,9 +130,11 @@ def throughput(environment: Path, size: int) -> list[Row]:
         for precision, process in sides.items():
             for word in ("bare", "epoch"):
                 process.ask(word)
+            parts.clear()
             seen = turns({word: rated(process, word) for word in ("bare", "epoch")}, BARE_WINDOWS)
             rows.append({"size": size, "against": "bare", "precision": precision, "workers": None})
             rows[-1] |= _compared(seen["epoch"], seen["bare"])
+            rows[-1]["parts"] = pd.DataFrame(parts).median().to_dict()
         sides.pop("default").stop()
         peers = {way: best_peer(environment, folder, way, "resnet18", size) for way in PEERS}
         seen = turns({name: rated(process, "epoch") for name, process in (sides | peers).items()}, WINDOWS)

@@ -50,6 +50,7 @@ class Ours:
         self._under_way: Iterator[Epoch] | None = None
         self._bare: Callable[[], None] | None = None
         self.tracking = self._others = 0.0
+        self.parts: dict[str, float] = {}
 
     def epochs(self, number: int) -> Iterator[Epoch]:
         """A training, epoch by epoch, with what the train stage does after each."""
@@ -58,6 +59,8 @@ class Ours:
         identity = f"bench-{os.getpid()}-{time.time_ns()}"
         run = tracking.Run(identity, TASK, self.variant, self.recipe.model_dump(), stage="train")
         course, unfinished = Course(Recorder(network, 64)), Path(f"{identity}.safetensors")
+        spent = [0.0]
+        train.batch = timed(train.batch, spent)  # type: ignore[method-assign]
         for epoch in training.epochs(train, validation, number, len(self.classes), 0):
             began, others = time.perf_counter(), children_seconds()
             course.add(epoch, str(epoch), 0)
@@ -65,7 +68,11 @@ class Ours:
             # Of W&B's own process what it used since the last epoch, for it works on beside the training.
             self.tracking = time.perf_counter() - began + (others - self._others)
             self._others = children_seconds()
+            self.parts = {"batches": spent[0], "tracking": time.perf_counter() - began}
+            began = time.perf_counter()
             resume.keep(unfinished, "", *course.state(training.state()))
+            self.parts["state"] = time.perf_counter() - began
+            spent[0] = 0.0
             yield epoch
         run.close()
 
@@ -124,6 +131,18 @@ class Ours:
         return images.contiguous(memory_format=LAYOUTS[self.recipe.layout])
 
 
+def timed(function: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:
+    """The function, adding the seconds of its calls to `spent[0]`."""
+
+    def run(*arguments: Any) -> Any:
+        began = time.perf_counter()
+        found = function(*arguments)
+        spent[0] += time.perf_counter() - began
+        return found
+
+    return run
+
+
 def children_seconds() -> float:
     """CPU seconds that this process's children have used so far."""
     return sum(sum(child.cpu_times()[:2]) for child in psutil.Process().children(recursive=True))
@@ -163,7 +182,7 @@ def serve(ours: Ours) -> None:
         else:
             getattr(ours, word)()
         told = {"seconds": time.perf_counter() - began, "pictures": ours.train, "memory": memory}
-        told["tracking"] = ours.tracking
+        told |= {"tracking": ours.tracking, "parts": ours.parts}
         print("@@" + json.dumps(told), flush=True)
 
 
