@@ -19,6 +19,7 @@ NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
 def write_params(folder: Path, changes: dict[str, Any]) -> None:
     """Copy params.yaml into a folder with {"data.source": "folder"} changed; "DELETE" removes a key."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False  # as it stands there: DVC takes no address within braces
     values = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     for key, value in changes.items():
         *above, last = key.split(".")
