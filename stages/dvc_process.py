@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 MARK = b"DVC_STAGE="  # DVC sets it for a stage, and so for all that the stage starts
 
@@ -29,8 +29,13 @@ def end_with_it() -> None:
     threading.Thread(target=_wait, args=(watched,), daemon=True).start()
 
 
+def workers_end_too() -> dict[str, Any]:
+    """Settings for joblib by which loky's workers end with this process; by themselves they would wait for more."""
+    return {"initializer": end_with_parent, "initargs": (os.getpid(),)}
+
+
 def end_with_parent(parent: int) -> None:
-    """In a worker process, on Linux, be killed when its parent of this number ends: loky's workers wait for more.
+    """In a worker process, on Linux, be killed when its parent of this number ends.
 
     A worker whose parent ended before it asked has another by now, which would never end, and is killed at once.
     """

@@ -62,12 +62,12 @@ def export(task: str, variant: str, seed_text: str) -> None:
 
     rows, labels, _ = packed.part("validation", about["classes"])
     exported = {form: Exported.load(target) for form, target in targets.items()}
-    by_torch = lambda faces: _by_torch(network, network_input(faces, about))  # noqa: E731
-    forms = {"torch": by_torch, **{form: each.logits for form, each in exported.items()}}
+    in_torch = lambda faces: _by_torch(network, network_input(faces, about))  # noqa: E731
+    forms = {"torch": in_torch, **{form: each.logits for form, each in exported.items()}}
     faces = packed.images[rows]
     logits = {form: run(faces) for form, run in forms.items()}
-    chances = {form: softmax(found.astype(np.float64), axis=1) for form, found in logits.items()}
-    difference = float(np.abs(chances["onnx"] - chances["torch"]).max())
+    by_onnx, by_torch = (softmax(logits[form].astype(np.float64), axis=1) for form in ("onnx", "torch"))
+    difference = float(np.abs(by_onnx - by_torch).max())
     if not difference <= TOLERANCE:
         raise StudyError(
             f"{targets['onnx']}: a probability differs from torch's by {difference:.2g}, more than {TOLERANCE:g}; "

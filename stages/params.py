@@ -18,6 +18,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
+SIZED = "vit_"  # vision transformers know the place of each patch
+
 
 BOUNDS = {
     "minimum": ">=",
@@ -257,7 +259,7 @@ class Params(Section):
             )
         for arch, settings in self.weights.architectures.items():
             sizes = {stretch.size for stretch in settings.rounds} - {self.preprocess.size}
-            if arch.startswith("vit_") and sizes:
+            if arch.startswith(SIZED) and sizes:
                 raise ValueError(
                     f"weights.architectures.{arch}.rounds: a vision transformer keeps one size; take that of "
                     f"preprocess.size, {self.preprocess.size}, in place of {sorted(sizes)}"

@@ -84,8 +84,7 @@ def workers_of(backend: str, workers: int) -> Iterator[Parallel]:
                 from ray.util.joblib import register_ray  # noqa: PLC0415
 
                 register_ray()
-            ending = {"initializer": dvc_process.end_with_parent, "initargs": (os.getpid(),)}
-            own = ending if backend == "loky" else {}
+            own = dvc_process.workers_end_too() if backend == "loky" else {}
             stack.enter_context(parallel_config(backend=backend, n_jobs=workers, **own))
         except ImportError as error:
             raise StudyError(f"JOBLIB_BACKEND={backend}: {error}; pip install 'dask[distributed]' or ray") from None

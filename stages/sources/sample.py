@@ -9,7 +9,6 @@ middle with an SVM, one split, 95 % and 89 %. OpenCV's frontal Haar cascade foun
 well-lit faces. The 2,076 pictures take 11 s on two cores.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,8 +122,7 @@ def _drawn(orders: list[Order], folder: Path, columns: list[str]) -> pd.DataFram
     folder.mkdir(parents=True, exist_ok=True)
     chunks = [orders[start : start + 100] for start in range(0, len(orders), 100)]
     workers = min(joblib.cpu_count(), len(chunks))
-    ending = {"initializer": dvc_process.end_with_parent, "initargs": (os.getpid(),)}
-    pool = joblib.Parallel(n_jobs=workers, backend="loky", **ending)
+    pool = joblib.Parallel(n_jobs=workers, backend="loky", **dvc_process.workers_end_too())
     rows = pool(joblib.delayed(_draw_all)(chunk, folder) for chunk in chunks)
     return pd.DataFrame([row for chunk in rows for row in chunk], columns=columns, dtype=str)
 

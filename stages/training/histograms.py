@@ -16,16 +16,15 @@ def histogram(values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     NaN and infinite ones (16-mixed has such gradients at times, and leaves their step out) are not.
     """
     values = values.detach()
-    low, high = (float(end) for end in torch.aminmax(values))
+    flat = values.as_strided((values.numel(),), (1,))  # in the order of memory, which copies nothing
+    low, high = (float(end) for end in torch.aminmax(flat))
     if not math.isfinite(high - low):
-        finite = values[values.isfinite()]
-        values = finite if len(finite) else values.new_zeros(1)
-        low, high = (float(end) for end in torch.aminmax(values))
+        finite = flat[flat.isfinite()]
+        flat = finite if len(finite) else flat.new_zeros(1)
+        low, high = (float(end) for end in torch.aminmax(flat))
     if low == high:
         low, high = low - 0.5, high + 0.5
-    # In the order of memory, which copies nothing; an odd step falls into step with no layer's even sizes.
-    flat = values.as_strided((values.numel(),), (1,))
-    flat = flat[:: -(-len(flat) // SAMPLE) | 1]
+    flat = flat[:: -(-len(flat) // SAMPLE) | 1]  # an odd step falls into step with no layer's even sizes
     counts = torch.histc(flat.float(), bins=bins, min=low, max=high)
     return counts.cpu(), torch.linspace(low, high, bins + 1)
 

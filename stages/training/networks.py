@@ -7,12 +7,12 @@ from torch import Tensor, nn
 from torchvision import models
 
 from stages.errors import StudyError
+from stages.params import SIZED
 from stages.training.pictures import LAYOUTS
 
 HEAD_WIDTH = 256
 HEAD_DROPOUT = 0.5
 DEFAULT_SIZE = 64
-SIZED = "vit_"  # vision transformers know the place of each patch
 FROZEN = "frozen"  # attribute of a module that stands within a frozen one, or is one
 
 

@@ -65,10 +65,12 @@ def keep(path: Path, of: str, tensors: Mapping[str, Tensor], about: Mapping[str,
     The tensors go into one of two files that are written over in turn, and `path`, whole or not at all, says how
     they lie there. A new file for each epoch would take a tenth of a small one: the kernel clears its pages first.
     """
-    parts = [tensor.detach().cpu().contiguous() for tensor in tensors.values()]
-    write_over(_turn(path, about["epoch"]), (part.view(-1).view(torch.uint8).numpy().data for part in parts))
+    parts = [tensor.detach().cpu() for tensor in tensors.values()]
+    # As they lie in memory, which copies nothing.
+    flat = [part.as_strided((part.numel(),), (1,)).view(torch.uint8).numpy() for part in parts]
+    write_over(_turn(path, about["epoch"]), (part.data for part in flat))
     kinds = [
-        (name, str(part.dtype).removeprefix("torch."), list(part.shape))
+        (name, str(part.dtype).removeprefix("torch."), list(part.shape), list(part.stride()))
         for name, part in zip(tensors, parts, strict=True)
     ]
     known = {"key": of, "tensors": kinds, **about}
@@ -89,15 +91,14 @@ def left_off(path: Path, of: str, fabric: Fabric) -> tuple[dict[str, Tensor], di
     """What a training with the key `of` kept, or None; told on the terminal, and removed, where it is of no use."""
     found: tuple[dict[str, Tensor], dict[str, Any]] | None = None
     try:
-        nothing: dict[str, Any] = {"key": of, "epoch": 0}
-        about = checkpoints.describe(path)[1] if path.is_file() else nothing
-        if about.get("key") != of:
+        about = checkpoints.describe(path)[1] if path.is_file() else None
+        if about is not None and about.get("key") == of:
+            found = _tensors(_turn(path, about["epoch"]), about["tensors"]), about
+        elif about is not None:
             fabric.print(
                 f"the state of an unfinished training in {path} has other data, parameters, code, versions or "
                 "machine; training starts anew"
             )
-        elif about["epoch"]:
-            found = _tensors(_turn(path, about["epoch"]), about["tensors"]), about
     except StudyError as error:
         fabric.print(f"{error}; training starts anew")
     epoch = torch.tensor(0 if found is None else found[1]["epoch"], device=fabric.device)
@@ -108,14 +109,14 @@ def left_off(path: Path, of: str, fabric: Fabric) -> tuple[dict[str, Tensor], di
     return found
 
 
-def _tensors(file: Path, kinds: list[tuple[str, str, list[int]]]) -> dict[str, Tensor]:
+def _tensors(file: Path, kinds: list[tuple[str, str, list[int], list[int]]]) -> dict[str, Tensor]:
     found, start = {}, 0
     try:
         values = torch.from_numpy(np.fromfile(file, np.uint8))
-        for name, kind, shape in kinds:
+        for name, kind, shape, stride in kinds:
             dtype = getattr(torch, kind)
             end = start + math.prod(shape) * dtype.itemsize
-            found[name] = values[start:end].clone().view(dtype).reshape(shape)
+            found[name] = values[start:end].clone().view(dtype).as_strided(shape, stride)
             start = end
     except (OSError, RuntimeError) as error:
         raise StudyError(f"{file} is not readable as the state of a training: {error}") from None
