@@ -16,7 +16,7 @@ from stages.training import memory, networks, parallel
 from stages.training.pictures import Batches, order
 
 EVALUATION_BATCH = 64
-NORM_STEPS = 4  # one norm in so many steps: one for each takes a fortieth of a small epoch
+NORM_STEPS = 8  # one norm in so many steps: one for each takes a fortieth of a small epoch
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -26,7 +26,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of the history; accuracies in 0..1, losses in nats, the gradient's norm a mean over every fourth step."""
+    """One row of the history; accuracies in 0..1, losses in nats, the gradient's norm a mean over every eighth step."""
 
     epoch: int
     train_loss: float

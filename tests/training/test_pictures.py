@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stages.params import Augmentation
-from stages.training.pictures import Pictures, augment, class_order, normalise, order, resident
+from stages.training.pictures import Pictures, augment, class_order, normalise, order, resident, sampled_at
 
 STRONG = Augmentation(flip=True, rotation=20, scale=0.2, shift=0.1, light=0.3)
 NONE = Augmentation(flip=False, rotation=0, scale=0, shift=0, light=0)
@@ -54,6 +54,12 @@ def test_flip_mirrors_left_and_right() -> None:
     flipped = augment(picture, torch.tensor([True, False]), torch.zeros(2, 6), NONE.model_copy(update={"flip": True}))
     assert torch.equal(flipped[0], picture[0].flip(2))
     assert torch.equal(flipped[1], picture[1])
+
+
+def test_pixels_are_sampled_where_torch_puts_them() -> None:
+    matrix = torch.randn(5, 2, 3)
+    expected = torch.nn.functional.affine_grid(matrix, [5, 3, 48, 48], align_corners=False)
+    torch.testing.assert_close(sampled_at(matrix, 48), expected)
 
 
 def test_shift_moves_by_its_share_of_the_side() -> None:
