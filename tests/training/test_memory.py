@@ -4,15 +4,15 @@ import sys
 
 import pytest
 
-# Pages that the kernel has to clear while 64 MB are asked for, written and freed, as a step's activations are.
+# Pages that the kernel has to clear while 64 MB are asked for, written and freed again and again, as at each step.
 CODE = """
 import resource, torch
 from stages.training.loop import fabric_for
 if {kept}:
     fabric_for("32-true")
-torch.ones(16_000_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-torch.ones(16_000_000)
+for _ in range(40):
+    torch.ones(16_000_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
@@ -22,4 +22,5 @@ def test_a_training_is_given_the_memory_that_it_freed() -> None:
     def pages(kept: bool) -> int:
         return int(subprocess.check_output([sys.executable, "-c", CODE.format(kept=kept)], text=True))
 
-    assert pages(kept=True) * 100 < pages(kept=False)
+    # Not at once: smaller pieces may settle in what was freed, and the next large one then takes new pages.
+    assert pages(kept=True) * 4 < pages(kept=False)
