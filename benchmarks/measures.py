@@ -5,11 +5,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ BARE_WINDOWS = 15  # windows of one process a few seconds apart, which vary by m
 PEERS = ["plain", "lightning", "fastai", "timm"]
 FLIP = "augmentation={flip: true, rotation: 0, scale: 0, shift: 0, light: 0}"
 Row = dict[str, Any]
+Seen = TypeVar("Seen")
 TIMED = """#!/bin/sh
 start=$(date +%s.%N)
 {python} "$@"
@@ -97,9 +99,9 @@ def rate(answer: Row) -> float:
     return float(answer["pictures"] / answer["seconds"])
 
 
-def turns(sides: dict[str, Callable[[], float]], windows: int) -> dict[str, list[float]]:
+def turns(sides: Mapping[str, Callable[[], Seen]], windows: int) -> dict[str, list[Seen]]:
     """What each side measured, window by window; in each window every side has its turn."""
-    seen: dict[str, list[float]] = {name: [] for name in sides}
+    seen: dict[str, list[Seen]] = {name: [] for name in sides}
     for _ in range(windows):
         for name, measured in sides.items():
             seen[name].append(measured())
@@ -109,18 +111,6 @@ def turns(sides: dict[str, Callable[[], float]], windows: int) -> dict[str, list
 def throughput(environment: Path, size: int) -> list[Row]:
     """ResNet18: our epochs against the bare network's steps and against each peer's epochs."""
     rows: list[Row] = []
-
-    parts: list[Row] = []
-
-    def rated(process: Process, word: str) -> Callable[[], float]:
-        def measured() -> float:
-            answer = process.window(word)
-            if word == "epoch" and "parts" in answer:
-                parts.append({name: seconds / answer["seconds"] for name, seconds in answer["parts"].items()})
-            return rate(answer)
-
-        return measured
-
     with study(size) as folder:
         sides = {
             "32-true": ours(folder, "resnet18_scratch", "precision=32-true", FLIP),
@@ -130,14 +120,16 @@ def throughput(environment: Path, size: int) -> list[Row]:
         for precision, process in sides.items():
             for word in ("bare", "epoch"):
                 process.ask(word)
-            parts.clear()
-            seen = turns({word: rated(process, word) for word in ("bare", "epoch")}, BARE_WINDOWS)
+            answers = turns({word: partial(process.window, word) for word in ("bare", "epoch")}, BARE_WINDOWS)
             rows.append({"size": size, "against": "bare", "precision": precision, "workers": None})
-            rows[-1] |= _compared(seen["epoch"], seen["bare"])
-            rows[-1]["parts"] = pd.DataFrame(parts).median().to_dict()
+            rows[-1] |= _compared(*(list(map(rate, answers[word])) for word in ("epoch", "bare")))
+            seconds = [answer["seconds"] for answer in answers["epoch"]]
+            parts = pd.DataFrame([answer["parts"] for answer in answers["epoch"]])
+            rows[-1]["parts"] = parts.div(seconds, axis="index").median().to_dict()
         sides.pop("default").stop()
         peers = {way: best_peer(environment, folder, way, "resnet18", size) for way in PEERS}
-        seen = turns({name: rated(process, "epoch") for name, process in (sides | peers).items()}, WINDOWS)
+        epochs = {name: partial(process.window, "epoch") for name, process in (sides | peers).items()}
+        seen = {name: list(map(rate, found)) for name, found in turns(epochs, WINDOWS).items()}
         for way, peer in peers.items():
             for precision in sides:
                 rows.append({"size": size, "against": way, "precision": precision, "workers": peer.command[-1]})
