@@ -93,7 +93,7 @@ class Ours:
 
     def _bare_epoch(self) -> Callable[[], None]:
         network = networks.build(self.recipe.arch, self.recipe.head, len(self.classes), 0, self.recipe.layout)
-        optimizer = optimizer_for(network, self.recipe)
+        optimizer = optimizer_for(list(network.parameters()), self.recipe)
         sizes = [len(rows) for rows in batch_rows(torch.arange(self.train), self.recipe.batch_size)]
         images = self._random(max(*sizes, EVALUATION_BATCH))
         labels = torch.randint(0, 2, (len(images),))

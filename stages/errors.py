@@ -1,6 +1,7 @@
 """Errors that a user sees: what happened, where, and what to do. Never a traceback."""
 
 import errno
+import gc
 import sys
 from collections.abc import Callable
 
@@ -33,6 +34,8 @@ def seed_of(text: str) -> int:
 def main(stage: Callable[..., None], *arguments: object) -> None:
     """Run a stage from the command line, and end the process; a StudyError becomes one message on standard error."""
     dvc_process.end_with_it()
+    gc.freeze()  # what the imports made stays; the collector need not look at it again
+    gc.set_threshold(50_000)
     try:
         stage(*arguments)
         sys.stdout.flush()  # here, so that a full disk under it is told as one

@@ -1,7 +1,9 @@
-"""A page of a model's mistakes to look at: its surest ones, and for several classes those most often confused.
+"""Pages of the mistakes of a task's models: the surest ones, and for several classes those most often confused.
 
-In: data/prepared/<task>/, the model's checkpoint and predictions.csv, and the study's names (data/study.json).
-Out: plots/mistakes/<task>/<variant>_<seed>.html, with the pictures inside it; in DVC's cache, not in Git.
+In: data/prepared/<task>/, the checkpoints of the task's models, their predictions.csv that `plot` left in
+plots/figures/<task>/, and the study's names (data/study.json).
+Out: plots/mistakes/<task>/<variant>_<seed>.html, with the pictures inside it; in DVC's cache, not in Git. One process
+for all models of a task, for its start takes longer than their pages.
 """
 
 import io
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages import paths
-from stages.errors import main, seed_of
+from stages.errors import main
 from stages.figures.results import entry, read_json, read_table
 from stages.reporting.gallery import Mistake, gallery
 from stages.reporting.page import page
@@ -24,17 +26,26 @@ from stages.training.attribution import heat, map_layer
 from stages.training.loop import fabric_for
 from stages.training.pictures import Packed, Pictures
 from stages.training.trained import trained
-from stages.writing import write_text
+from stages.writing import whole_folder
 
 SUREST, PAIRS, EXAMPLES = 24, 3, 8
 SIDE = 128  # of a picture on the page, pixels
 
 
-def mistakes(task: str, variant: str, seed_text: str) -> None:
-    """Write the page; one that says so where there is no error, which is so where there is no picture."""
-    seed, study = seed_of(seed_text), read_json(paths.STUDY)
-    title = f"{entry(study, 'tasks', task)['title']}, {entry(study, 'variants', variant)}, seed {seed}"
-    predictions = read_table(paths.model_metrics(task, variant, seed) / "predictions.csv", text=True)
+def mistakes(task: str) -> None:
+    """Write a page for each model of the task; StudyError where a model's files are missing."""
+    study = read_json(paths.STUDY)
+    title = entry(study, "tasks", task)["title"]
+    with whole_folder(paths.mistakes(task)) as folder:
+        for variant, name in study["variants"].items():
+            for seed in study["seeds"]:
+                text = _page(task, variant, seed, f"{title}, {name}, seed {seed}")
+                (folder / f"{variant}_{seed}.html").write_text(text, encoding="utf-8")
+
+
+def _page(task: str, variant: str, seed: int, title: str) -> str:
+    """A model's page; one that says so where there is no error, which is so where there is no picture."""
+    predictions = read_table(paths.model_figures(task, variant, seed) / "predictions.csv", text=True)
     wrong = predictions[(predictions["split"] == "validation") & (predictions["truth"] != predictions["prediction"])]
     sure = [float(row[f"p_{row['prediction']}"]) for _, row in wrong.iterrows()]
     wrong = wrong.assign(sure=sure).sort_values(["sure", "file"], ascending=[False, True], ignore_index=True)
@@ -51,7 +62,7 @@ def mistakes(task: str, variant: str, seed_text: str) -> None:
         ]
 
     text = gallery(title, len(wrong), told(surest), {pair: told(table) for pair, table in confused.items()})
-    write_text(paths.mistakes(task, variant, seed), page(text, pictures))
+    return page(text, pictures)
 
 
 def _confused(wrong: pd.DataFrame) -> dict[tuple[str, str, int], pd.DataFrame]:

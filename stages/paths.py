@@ -92,6 +92,6 @@ def challenges(task: str) -> Path:
     return PLOTS / "comparison" / f"{task}_challenges.png"
 
 
-def mistakes(task: str, variant: str, seed: int) -> Path:
-    """The page of a model's mistakes."""
-    return PLOTS / "mistakes" / task / f"{variant}_{seed}.html"
+def mistakes(task: str) -> Path:
+    """Folder of a page of mistakes for each model."""
+    return PLOTS / "mistakes" / task

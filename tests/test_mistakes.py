@@ -1,4 +1,4 @@
-"""The page of a model's mistakes."""
+"""The pages of the mistakes of a task's models."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from stages import paths
+from stages.errors import StudyError
 from stages.mistakes import mistakes
 from stages.params import load
 from stages.training import checkpoints, networks
@@ -45,9 +46,9 @@ def predicted(named: list[str]) -> str:
     table = pd.DataFrame({"file": files(), "split": "validation", "truth": "happy", "prediction": named})
     for place, label in enumerate(CLASSES):
         table[f"p_{label}"] = [0.5 + 0.01 * row if named[row] == label else 0.1 * place for row in range(30)]
-    write_csv(paths.model_metrics("emotion", VARIANT, 0) / "predictions.csv", table)
-    mistakes("emotion", VARIANT, "0")
-    return paths.mistakes("emotion", VARIANT, 0).read_text(encoding="utf-8")
+    write_csv(paths.model_figures("emotion", VARIANT, 0) / "predictions.csv", table)
+    mistakes("emotion")
+    return (paths.mistakes("emotion") / f"{VARIANT}_0.html").read_text(encoding="utf-8")
 
 
 def test_the_surest_come_first_and_the_most_confused_pairs_follow() -> None:
@@ -65,3 +66,16 @@ def test_the_same_numbers_give_the_same_bytes() -> None:
 
 def test_without_a_mistake_the_page_says_so() -> None:
     assert "No error on the validation pictures." in predicted(["happy"] * 30)
+
+
+def test_a_model_that_is_gone_leaves_no_page() -> None:
+    gone = paths.mistakes("emotion") / "gone_0.html"
+    gone.parent.mkdir(parents=True)
+    gone.touch()
+    predicted(["happy"] * 30)
+    assert [file.name for file in paths.mistakes("emotion").iterdir()] == [f"{VARIANT}_0.html"]
+
+
+def test_a_model_that_is_not_there_is_named() -> None:
+    with pytest.raises(StudyError, match=r"emotion/resnet18_scratch_0/predictions\.csv is not there"):
+        mistakes("emotion")

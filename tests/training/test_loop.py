@@ -6,7 +6,17 @@ from torch._inductor.cpp_builder import cpp_compiler_search
 from stages.errors import StudyError
 from stages.params import Recipe, read_recipe
 from stages.training import networks
-from stages.training.loop import Epoch, Training, balanced, batch_rows, fabric_for, learning_rate, predict
+from stages.training.loop import (
+    Epoch,
+    Training,
+    balanced,
+    batch_rows,
+    fabric_for,
+    in_memory_order,
+    learning_rate,
+    optimizer_for,
+    predict,
+)
 from stages.training.pictures import LAYOUTS, Pictures
 
 FLIP = read_recipe("vgg16").augmentation
@@ -61,6 +71,25 @@ def test_the_same_seed_gives_the_same_bits_and_another_others() -> None:
     assert first == again and first != other
     assert all(torch.equal(value, two.state_dict()[name]) for name, value in one.state_dict().items())
     assert not torch.equal(one.state_dict()["fc.weight"], three.state_dict()["fc.weight"])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_steps_over_views_change_the_parameters_as_the_optimizers_own_do(optimizer: str, layout: str) -> None:
+    settings = recipe(optimizer=optimizer, weight_decay=0.01)
+    found = []
+    for made in (optimizer_for, in_memory_order):
+        network = networks.build("resnet18", "original", 2, 0, layout)
+        parameters = list(network.parameters())
+        stepped = made(parameters, settings)
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(3):
+            for parameter in parameters:
+                parameter.grad = torch.empty_like(parameter).normal_(generator=generator)
+            stepped.step()
+            assert made is optimizer_for or all(view.is_contiguous() for view in stepped.param_groups[0]["params"])
+        found.append(parameters)
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
 
 
 def test_a_loss_that_diverges_stops_with_the_step_and_the_settings() -> None:
