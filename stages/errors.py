@@ -54,4 +54,6 @@ def main(stage: Callable[..., None], *arguments: object) -> None:
         if any(words in str(error) for words in _MEMORY_WORDS):  # torch's, whose class is RuntimeError's at times
             sys.exit(_NO_MEMORY.format(stage.__name__))
         raise
+    finally:
+        gc.unfreeze()  # or triton, which torch imports, tells at the end of what it was left with
     dvc_process.leave()

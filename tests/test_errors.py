@@ -38,3 +38,11 @@ main(work)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_fault_is_told_in_one_line_and_nothing_else() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.train", "face", "vgg16", "-1"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "error: '-1' is no seed; give a whole number from 0 on, as under `seeds` in params.yaml\n"
