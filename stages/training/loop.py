@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -96,14 +97,20 @@ def optimizer_for(parameters: Sequence[nn.Parameter], recipe: Recipe) -> torch.o
     )
 
 
-def in_memory_order(parameters: Sequence[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """The same optimiser over views of the parameters that are contiguous; its steps change the parameters.
+def in_memory_order(
+    make: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer],
+    parameters: Sequence[nn.Parameter],
+    device: torch.device,
+) -> torch.optim.Optimizer:
+    """`make(parameters)`; on a CPU over views of them that are contiguous, whose steps change the parameters.
 
     A fused step on a CPU first copies each gradient that is not contiguous, to no use: with channels_last that is half
     of its time. It takes value after value, so the results are the same bytes.
     """
+    if device.type != "cpu":
+        return make(parameters)
     views = [nn.Parameter(parameter.detach().permute(parameter.dim_order())) for parameter in parameters]
-    optimizer = optimizer_for(views, recipe)
+    optimizer = make(views)
 
     def take_gradients(*_: object) -> None:
         for view, parameter in zip(views, parameters, strict=True):
@@ -123,7 +130,7 @@ class Training:
         self._fabric, self._network, self._recipe = fabric, network, recipe
         self._run = compiled(network) if recipe.compile else network
         self._learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        optimizer = (in_memory_order if fabric.device.type == "cpu" else optimizer_for)(self._learning, recipe)
+        optimizer = in_memory_order(partial(optimizer_for, recipe=recipe), self._learning, fabric.device)
         self._model, self._optimizer = fabric.setup(self._run, optimizer)
 
     def epochs(

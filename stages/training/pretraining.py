@@ -8,6 +8,7 @@ batch-normalised twin is trained and then folded exactly into plain convolutions
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from stages.errors import StudyError
 from stages.params import Architecture, Pretrain
 from stages.training import networks
-from stages.training.loop import EVALUATION_BATCH, batch_rows
+from stages.training.loop import EVALUATION_BATCH, batch_rows, in_memory_order
 from stages.training.pictures import Packed, Pictures, order
 
 UNKNOWN = -100  # label that cross_entropy leaves out
@@ -88,8 +89,8 @@ def pretrain(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = TwoHeads(trunk, features, max(2, int(labels.person.max()) + 1), max(2, int(labels.emotion.max()) + 1))
-    optimizer = torch.optim.AdamW(network.parameters(), settings.lr, weight_decay=settings.weight_decay, fused=True)
-    model, optimizer = fabric.setup(network, optimizer)
+    make = partial(torch.optim.AdamW, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    model, optimizer = fabric.setup(network, in_memory_order(make, list(network.parameters()), fabric.device))
     train_rows = rows[~held_out]
     per_epoch = len(batch_rows(train_rows, settings.batch_size))
     rounds = [stretch for stretch in architecture.rounds for _ in range(stretch.epochs)]
@@ -102,7 +103,7 @@ def pretrain(
         model.train()
         losses = []
         for batch in batch_rows(train_rows[order(seed, epoch, len(train_rows))], settings.batch_size):
-            optimizer.zero_grad()
+            network.zero_grad()
             logits = model(resize(everything.batch(batch, epoch), stretch.size))
             loss = joint_loss(logits, labels, batch, settings.person_weight)
             fabric.backward(loss)
