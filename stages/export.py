@@ -31,7 +31,7 @@ from stages.writing import whole_file, write_json
 
 TOLERANCE = 1e-4  # largest difference of a probability
 CALIBRATION_PICTURES = 256  # training pictures that set the ranges of the eight-bit form
-TIMED_RUNS = 30
+TIMED_RUNS = 15
 
 
 def export(task: str, variant: str, seed_text: str) -> None:

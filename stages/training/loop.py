@@ -46,6 +46,8 @@ def fabric_for(precision: str) -> Fabric:
     have.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # It would also fill each new tensor with NaN before its values are written: a twentieth of a step on a CPU.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     memory.keep_freed()
     if precision == "auto":
         precision = "bf16-mixed" if _has_bf16() else "32-true"
@@ -109,12 +111,13 @@ def in_memory_order(
     """
     if device.type != "cpu":
         return make(parameters)
-    views = [nn.Parameter(parameter.detach().permute(parameter.dim_order())) for parameter in parameters]
+    dims = [parameter.dim_order() for parameter in parameters]  # once: it takes Python long, and a step asks for all
+    views = [nn.Parameter(each.detach().permute(axes)) for each, axes in zip(parameters, dims, strict=True)]
     optimizer = make(views)
 
     def take_gradients(*_: object) -> None:
-        for view, parameter in zip(views, parameters, strict=True):
-            view.grad = None if parameter.grad is None else parameter.grad.permute(parameter.dim_order())
+        for view, parameter, axes in zip(views, parameters, dims, strict=True):
+            view.grad = None if parameter.grad is None else parameter.grad.permute(axes)
 
     optimizer.register_step_pre_hook(take_gradients)
     optimizer.register_step_post_hook(lambda *_: optimizer.zero_grad())  # the parameters alone hold the gradients
