@@ -145,3 +145,10 @@ def test_the_layout_reaches_network_and_pictures(layout: str) -> None:
     batch = Pictures(images, torch.zeros(2), layout=layout).batch(torch.arange(2), None)
     for tensor in (network.layer1[0].conv1.weight, batch):  # type: ignore[index, union-attr]
         assert tensor.is_contiguous(memory_format=LAYOUTS[layout])
+
+
+def test_new_tensors_are_not_filled_before_they_are_written() -> None:
+    """Torch's deterministic mode would write NaN into each first, which costs a step up to a twentieth."""
+    fabric_for("32-true")
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.empty(100_000).isnan().all()
