@@ -2,18 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: repro demo plots screenshots test lint pretraining-worth bench fuzz torture clean
+.PHONY: repro demo plots screenshots test test-photos lint accept-code pretraining-worth bench fuzz torture clean
 
 repro: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 # A page to try the models on; then open the address that it prints.
 demo: .venv/installed-demo
-	$(BIN)/python -m tools.demo $(ARGS)
+	$(BIN)/facestudy demo $(ARGS)
 
 # `dvc plots show` and `dvc plots diff` as pages that need no network; ARGS are the revisions to compare.
 plots: .venv/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tools.plots $(ARGS)
+	$(BIN)/facestudy plots $(ARGS)
 
 # The pictures of docs/screenshots/, after `make repro`; ARGS are the revisions to compare.
 screenshots: .venv/installed-dev
@@ -22,10 +22,19 @@ screenshots: .venv/installed-dev
 test: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+# Those tests that need real photos, in ../shared/photos.
+test-photos: .venv/installed-dev
+	$(BIN)/python -m pytest -m photos $(PYTEST_ARGS)
+
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+# After an edit of code that changes no meaning (comments, docstrings, words of errors): no stage runs again for it.
+accept-code: .venv/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tools.accept_code
 
 # What pretraining is worth: both networks against the same training from random weights (docs/results.md).
 pretraining-worth: .venv/installed
@@ -43,19 +52,18 @@ fuzz: .venv/installed-dev
 torture: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.torture $(ARGS)
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -r requirements.txt
+	$(BIN)/python -m pip install --no-deps -e .
 	touch $@
 
 .venv/installed-demo: .venv/installed requirements-demo.txt
-	$(BIN)/python -m pip install -r requirements-demo.txt
-	$(BIN)/python -m pip install -r requirements.txt
+	$(BIN)/python -m pip install --no-deps -r requirements-demo.txt
 	touch $@
 
 .venv/installed-dev: .venv/installed-demo requirements-dev.txt
 	$(BIN)/python -m pip install -r requirements-dev.txt
-	$(BIN)/python -m pip install -r requirements.txt
 	touch $@
 
 .venv-bench/installed: benchmarks/requirements.txt

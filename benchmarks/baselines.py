@@ -8,8 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from stages import paths
-from stages.training.pictures import Packed
+from facestudy.models.packed import Packed
+from facestudy.project import paths
 
 COMPONENTS = 100
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.bench [TABLE ...]
 
-measures the named tables, or all, keeps each in docs/benchmarks/TABLE.json as soon as it ends, and
+measures the named tables, or all, saves each in docs/benchmarks/TABLE.json as soon as it ends, and
 writes docs/benchmarks.md from what lies there. Nothing else may run meanwhile: a window in which
 others used more than 3 % of the CPU is repeated.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks import measures, predicting
 from benchmarks.machine import description
-from stages.writing import write_json, write_text
+from facestudy.project.files import write_json, write_text
 
 FOLDER, PAGE = Path("docs/benchmarks"), Path("docs/benchmarks.md")
 ENVIRONMENT = Path(".venv-bench").absolute()
@@ -35,7 +35,7 @@ NOTES = (FOLDER / "notes.md").read_text(encoding="utf-8") if (FOLDER / "notes.md
 
 
 def run(tables: list[str]) -> None:
-    """Measure and keep."""
+    """Measure the tables and save each."""
     for name in tables:
         began = time.perf_counter()
         rows = TABLES[name]()
@@ -59,12 +59,12 @@ def table(head: str, rows: list[list[str]]) -> str:
 
 
 def _pairs(rows: list[measures.Row], unit: str) -> str:
-    told = []
+    cells = []
     for row in rows:
         workers = f", {row['workers']} loader workers" if row["workers"] is not None else ""
-        told.append([f"{row['size']}", row["precision"], f"{row['against']}{workers}", ratio(row["ratio"])])
-        told[-1] += [f"{row['ours']:.1f}", f"{row['theirs']:.1f}"]
-    return table(f"px | our precision | against | ratio | ours, {unit} | theirs, {unit}", told)
+        cells.append([f"{row['size']}", row["precision"], f"{row['against']}{workers}", ratio(row["ratio"])])
+        cells[-1] += [f"{row['ours']:.1f}", f"{row['theirs']:.1f}"]
+    return table(f"px | our precision | against | ratio | ours, {unit} | theirs, {unit}", cells)
 
 
 def _throughput(rows: list[measures.Row]) -> str:
@@ -103,36 +103,36 @@ def _frozen(rows: list[measures.Row]) -> str:
 
 
 def _settings(rows: list[measures.Row]) -> str:
-    told = [
+    cells = [
         [row["precision"], row["layout"], "yes" if row["compile"] else "no", ratio(row["ratio"]), f"{row['ours']:.0f}",
          f"{row['first_epoch']:.1f}"] for row in rows
     ]  # fmt: skip
     intro = "Epochs of ResNet18 from scratch at 64 px against the default's (`auto`, channels_last, not compiled)."
     head = "precision | layout | compiled | ratio | pictures/s | first epoch, s"
-    return f"{intro}\n\n{table(head, told)}"
+    return f"{intro}\n\n{table(head, cells)}"
 
 
 def _preprocess(rows: list[measures.Row]) -> str:
-    told = [
+    cells = [
         [f"{row['pictures']:,}", ratio(row["per_core"], 1), f"{row['memory']['median'] / 1e6:.0f}"] for row in rows
     ]  # fmt: skip
     intro = "Faces found, cut and packed, the pictures of the set taken again and again."
-    return f"{intro}\n\n{table('pictures | pictures/s per core | peak anonymous memory, MB', told)}"
+    return f"{intro}\n\n{table('pictures | pictures/s per core | peak anonymous memory, MB', cells)}"
 
 
 def _memory(rows: list[measures.Row]) -> str:
-    told = [[f"{row['pictures']:,}", f"{row['peak'] / 1e6:.0f}"] for row in rows]
+    cells = [[f"{row['pictures']:,}", f"{row['peak'] / 1e6:.0f}"] for row in rows]
     more = (rows[-1]["peak"] - rows[0]["peak"]) / 1e6
     head = "pictures of 96 px | peak anonymous memory of an epoch of ResNet18, MB"
     return (
-        f"{table(head, told)}\n\n{more:+.0f} MB for {rows[-1]['pictures'] // rows[0]['pictures']} times the pictures."
+        f"{table(head, cells)}\n\n{more:+.0f} MB for {rows[-1]['pictures'] // rows[0]['pictures']} times the pictures."
     )
 
 
 def _repro(rows: list[measures.Row]) -> str:
     by_name = {row["what"]: row for row in rows}
     whole, idle = by_name["from nothing"], by_name["nothing changed"]
-    told = [
+    cells = [
         [row["what"].removeprefix("stages."), f"{row['runs']}", f"{row.get('whole', 0):.1f}" if "whole" in row else "",
          f"{row['seconds']['median']:.2f}"] for row in rows if "runs" in row
     ]  # fmt: skip
@@ -141,19 +141,19 @@ def _repro(rows: list[measures.Row]) -> str:
             f"The default `dvc repro` from nothing, everything installed: **{whole['seconds']['median'] / 60:.1f} "
             f"minutes**; of them {whole['outside']:.1%} outside the stages' own work (their start and end, and DVC). "
             f"One in which nothing changed: {ratio(idle['seconds'])} s.",
-            table("stage | runs | seconds in all | start and end of one, s", told),
+            table("stage | runs | seconds in all | start and end of one, s", cells),
         ]
     )
 
 
 def _predict(rows: list[measures.Row]) -> str:
-    told = [
+    cells = [
         [FORMS[row["form"]], ratio(row["one"]), ratio(row["ratio"]),
          f"{row['ours']:.1f}", f"{row['theirs']:.1f}"] for row in rows
     ]  # fmt: skip
     first = rows[0]
     intro = (
-        f"`python -m stages.predict` with {first['models']} models: seconds of a call for one photo, with its start; "
+        f"`facestudy predict` with {first['models']} models: seconds of a call for one photo, with its start; "
         f"and a call for {first['photos']} photos, with its start, reading and detection, against the models' forward "
         "passes over as many faces that lie in memory."
     )
@@ -163,7 +163,7 @@ def _predict(rows: list[measures.Row]) -> str:
     ]  # fmt: skip
     profile = f"CPU milliseconds of a photo, all cores together. {'; '.join(parts)}."
     head = "models | one photo, s | ratio | ours, photos/s | theirs, photos/s"
-    return f"{intro}\n\n{table(head, told)}\n\n{profile}"
+    return f"{intro}\n\n{table(head, cells)}\n\n{profile}"
 
 
 FORMS = {"onnx": "full precision", "int8": "8 bits"}
@@ -186,17 +186,19 @@ def write() -> None:
         "# Benchmarks\n\nMade by `make bench` from `docs/benchmarks/`; ratios first, medians with the least and "
         "largest of their windows. Ours and theirs take turns, one at work at a time."
     ]
-    for name, (title, told) in SECTIONS.items():
+    for name, (title, section) in SECTIONS.items():
         file = FOLDER / f"{name}.json"
         if file.is_file():
-            kept = json.loads(file.read_text(encoding="utf-8"))
-            machine = kept["machine"]
+            saved = json.loads(file.read_text(encoding="utf-8"))
+            machine = saved["machine"]
             versions = ", ".join(f"{library} {number}" for library, number in machine["versions"].items())
             on = (
                 f"{machine['date']}, {machine['cores']} cores of {machine['processor']}, {machine['memory_gb']} GB, "
                 f"bf16 instructions: {'yes' if machine['bf16'] else 'no'}; Python {machine['python']}, {versions}."
             )
-            parts.append(f"## {title}\n\n{told(kept['rows'])}\n\n{on} Measuring took {kept['minutes']:.0f} minutes.")
+            parts.append(
+                f"## {title}\n\n{section(saved['rows'])}\n\n{on} Measuring took {saved['minutes']:.0f} minutes."
+            )
     write_text(PAGE, "\n\n".join([*parts, *([NOTES.strip()] if NOTES else [])]) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""A way to train a classifier that others would take, on a folder of pictures; runs in the contenders' environment.
+"""A usual way to train a classifier on a folder of pictures; it runs in an environment of its own.
 
     python contender.py {plain,lightning,fastai,timm} FOLDER --network resnet18 --size 64 --workers 0
 
@@ -39,12 +39,12 @@ def network(name: str) -> nn.Module:
 
 
 def answer(seconds: float, pictures: int) -> None:
-    """Tell the bench, which reads lines that start with a mark and no others."""
+    """Print for the bench, which reads lines that start with @@ and no others."""
     print("@@" + json.dumps({"seconds": seconds, "pictures": pictures}), flush=True)
 
 
 def waiting() -> bool:
-    """Whether another epoch is asked for."""
+    """Whether the bench requests another epoch."""
     return bool(sys.stdin.readline().strip())
 
 
@@ -109,7 +109,7 @@ def timm(options: argparse.Namespace) -> None:
     optimizer = create_optimizer_v2(model, opt="adam", lr=RATE, weight_decay=0.0)
     while waiting():
         began, pictures = time.perf_counter(), 0
-        losses, right = AverageMeter(), AverageMeter()
+        losses, correct = AverageMeter(), AverageMeter()
         model.train()
         for images, labels in made[0]:
             loss = F.cross_entropy(model(images), labels)
@@ -121,7 +121,7 @@ def timm(options: argparse.Namespace) -> None:
         model.eval()
         with torch.no_grad():
             for images, labels in made[1]:
-                right.update(accuracy(model(images), labels)[0].item(), len(labels))
+                correct.update(accuracy(model(images), labels)[0].item(), len(labels))
         answer(time.perf_counter() - began, pictures)
 
 

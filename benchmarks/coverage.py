@@ -1,4 +1,4 @@
-"""How often the 95 % intervals of stages/scoring/intervals.py hold the truth, by simulation.
+"""How often the 95 % intervals of facestudy/evaluation/intervals.py hold the true value, by simulation.
 
     python -m benchmarks.coverage [--draws 2000]
 
@@ -15,38 +15,38 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, ndtri
 
-from stages.scoring import intervals
-from stages.writing import write_text
+from facestudy.contracts.scores import Interval
+from facestudy.evaluation import intervals
+from facestudy.project.files import write_text
 
 PAGE = Path("docs/coverage.md")
 PICTURES, SHARE = 216, 0.2
 TARGETS = round(PICTURES * SHARE)
 TRUTH = (np.arange(PICTURES) < TARGETS).astype(np.int64)
-ALONE = np.arange(PICTURES)
-Interval = list[float] | None
+GROUPS = np.arange(PICTURES)  # a picture each
 
 
 def f1_scores(error: float) -> tuple[float, float]:
     """F1 of the target and mean F1 of both classes, where targets are missed twice as often as others err."""
     share = TARGETS / PICTURES
-    hits, missed, alarms = share * (1 - 2 * error), share * 2 * error, (1 - share) * error
-    right = (1 - share) * (1 - error)
-    target = 2 * hits / (2 * hits + missed + alarms)
-    return target, (target + 2 * right / (2 * right + missed + alarms)) / 2
+    hits, missed, false_positives = share * (1 - 2 * error), share * 2 * error, (1 - share) * error
+    correct = (1 - share) * (1 - error)
+    target = 2 * hits / (2 * hits + missed + false_positives)
+    return target, (target + 2 * correct / (2 * correct + missed + false_positives)) / 2
 
 
-def of_accuracy(value: float, random: np.random.Generator, seed: int) -> Interval:
+def of_accuracy(value: float, random: np.random.Generator, seed: int) -> Interval | None:
     """Of one drawn set: the interval of accuracy."""
     return intervals.wilson(int(random.binomial(PICTURES, value)), PICTURES)
 
 
 def predictions(error: float, random: np.random.Generator) -> np.ndarray:
-    """The classes named in one drawn set."""
-    wrong = random.random(PICTURES) < np.where(TRUTH == 1, 2 * error, error)
-    return np.where(wrong, 1 - TRUTH, TRUTH)
+    """The classes predicted in one drawn set."""
+    incorrect = random.random(PICTURES) < np.where(TRUTH == 1, 2 * error, error)
+    return np.where(incorrect, 1 - TRUTH, TRUTH)
 
 
-def of_class_f1(value: float, random: np.random.Generator, seed: int) -> Interval:
+def of_class_f1(value: float, random: np.random.Generator, seed: int) -> Interval | None:
     """Of one drawn set: the interval of the target's F1."""
     error = brentq(lambda e: f1_scores(e)[0] - value, 1e-6, 0.4)
     predicted = predictions(error, random)
@@ -54,19 +54,19 @@ def of_class_f1(value: float, random: np.random.Generator, seed: int) -> Interva
     return intervals.f1_interval(hits, int((predicted == 1).sum()) - hits, TARGETS - hits)
 
 
-def of_macro_f1(value: float, random: np.random.Generator, seed: int) -> Interval:
+def of_macro_f1(value: float, random: np.random.Generator, seed: int) -> Interval | None:
     """Of one drawn set: the interval of the mean F1."""
     error = brentq(lambda e: f1_scores(e)[1] - value, 1e-6, 0.4)
-    return intervals.resampled(intervals.macro_f1(TRUTH, predictions(error, random), 2), ALONE, seed)
+    return intervals.resampled(intervals.macro_f1(TRUTH, predictions(error, random), 2), GROUPS, seed)
 
 
-def of_roc_auc(value: float, random: np.random.Generator, seed: int) -> Interval:
+def of_roc_auc(value: float, random: np.random.Generator, seed: int) -> Interval | None:
     """Of one drawn set: the interval of the area under the ROC curve."""
-    sure = expit(random.normal(size=PICTURES) + math.sqrt(2) * ndtri(value) * TRUTH)
-    return intervals.resampled(intervals.roc_auc((TRUTH == 1)[:, None], sure[:, None]), ALONE, seed)
+    probability = expit(random.normal(size=PICTURES) + math.sqrt(2) * ndtri(value) * TRUTH)
+    return intervals.resampled(intervals.roc_auc((TRUTH == 1)[:, None], probability[:, None]), GROUPS, seed)
 
 
-SCORES: dict[str, tuple[Callable[[float, np.random.Generator, int], Interval], list[float]]] = {
+SCORES: dict[str, tuple[Callable[[float, np.random.Generator, int], Interval | None], list[float]]] = {
     "accuracy (Wilson)": (of_accuracy, [0.8, 0.85, 0.9, 0.95, 0.97, 0.99]),
     "F1 of the target (Wilson)": (of_class_f1, [0.8, 0.85, 0.9, 0.95, 0.98]),
     "macro F1 (bootstrap)": (of_macro_f1, [0.8, 0.85, 0.9, 0.95, 0.98]),
@@ -74,12 +74,14 @@ SCORES: dict[str, tuple[Callable[[float, np.random.Generator, int], Interval], l
 }
 
 
-def covered(draw: Callable[[float, np.random.Generator, int], Interval], value: float, draws: int) -> tuple[float, int]:
+def covered(
+    draw: Callable[[float, np.random.Generator, int], Interval | None], value: float, draws: int
+) -> tuple[float, int]:
     """Share of the intervals that hold the value, and how many draws had too few errors for one."""
     random = np.random.default_rng([draws, round(1000 * value)])
-    found = [draw(value, random, seed) for seed in range(draws)]
-    given = [interval for interval in found if interval is not None]
-    return float(np.mean([low <= value <= high for low, high in given])), len(found) - len(given)
+    drawn = [draw(value, random, seed) for seed in range(draws)]
+    given = [interval for interval in drawn if interval is not None]
+    return float(np.mean([low <= value <= high for low, high in given])), draws - len(given)
 
 
 def main(draws: int) -> None:

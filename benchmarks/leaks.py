@@ -1,11 +1,11 @@
-"""How many planted copies the leak gate's measure finds, and how many different pictures it takes for copies.
+"""How many planted copies the leak check's measure finds, and how many different pictures it reports as copies.
 
     python -m benchmarks.leaks [FOLDER]
 
-FOLDER (../shared/photos) holds images/ in which no two pictures are copies. Of 200 of them copies of several
-kinds are made; each is compared with its original (a true pair), and all originals with each other (false
-pairs). Writes docs/leaks.md: grey pixels correlated, as the gate does it; the same after the mean picture is taken
-away; and 64-bit difference hashes.
+FOLDER (../shared/photos) holds images/ in which no two pictures are copies. Of 200 of them copies of several kinds
+are made; each is compared with its original (a true pair), and all originals with each other (false pairs). Writes
+docs/leaks.md: grey pixels correlated, as the check does it; the same after subtracting the mean picture; and 64-bit
+difference hashes.
 """
 
 import argparse
@@ -17,53 +17,46 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance
 
-from stages.faces.reading import read
-from stages.splitting.copies import SAME, SIDE, grey, mirror
-from stages.writing import write_text
+from facestudy.photos.reading import read
+from facestudy.photos.similarity import MIN_CORRELATION, NO_LIMIT, SIDE, grey, mirror
+from facestudy.project.files import write_text
 
 PAGE = Path("docs/leaks.md")
 COPIED = 200
 Picture = NDArray[np.uint8]
-THRESHOLDS = (0.90, SAME, 0.95, 0.97)
-
-
-def _image(change: Callable[[Image.Image], Image.Image]) -> Callable[[Picture], Picture]:
-    return lambda pixels: np.asarray(change(Image.fromarray(pixels)).convert("RGB"))
+Rows = NDArray[np.float32]
+THRESHOLDS = (0.90, MIN_CORRELATION, 0.95, 0.97)
 
 
 def _jpeg(image: Image.Image) -> Image.Image:
-    held = io.BytesIO()
-    image.save(held, format="JPEG", quality=20)
-    return Image.open(held)
+    file = io.BytesIO()
+    image.save(file, format="JPEG", quality=20)
+    return Image.open(file)
 
 
-def _cut(share: float) -> Callable[[Image.Image], Image.Image]:
-    def cut(image: Image.Image) -> Image.Image:
-        wide, high = image.size
-        ends = [round(part * side) for part in (share, 1 - share) for side in (wide, high)]
-        return image.crop((ends[0], ends[1], ends[2], ends[3]))
-
-    return cut
+def _cut(image: Image.Image, share: float) -> Image.Image:
+    left, top, right, bottom = (round(part * side) for part in (share, 1 - share) for side in image.size)
+    return image.crop((left, top, right, bottom))
 
 
-def _written_on(image: Image.Image) -> Image.Image:
-    marked = image.copy()
-    wide, high = marked.size
-    ImageDraw.Draw(marked).rectangle((0, round(0.9 * high), wide, high), fill="white")
-    return marked
+def _captioned(image: Image.Image) -> Image.Image:
+    captioned = image.copy()
+    width, height = image.size
+    ImageDraw.Draw(captioned).rectangle((0, round(0.9 * height), width, height), fill="white")
+    return captioned
 
 
-KINDS: dict[str, Callable[[Picture], Picture]] = {
-    "JPEG, quality 20": _image(_jpeg),
-    "half the size": _image(lambda image: image.resize((max(16, image.width // 2), max(16, image.height // 2)))),
-    "30 % brighter": _image(lambda image: ImageEnhance.Brightness(image).enhance(1.3)),
-    "more contrast": _image(lambda image: ImageEnhance.Contrast(image).enhance(1.5)),
-    "grey": _image(lambda image: image.convert("L")),
-    "a caption": _image(_written_on),
-    "2 % cut off each side": _image(_cut(0.02)),
-    "5 % cut off each side": _image(_cut(0.05)),
-    "turned by 3 degrees": _image(lambda image: image.rotate(3, Image.Resampling.BILINEAR)),
-    "mirrored": _image(lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+KINDS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "JPEG, quality 20": _jpeg,
+    "half the size": lambda image: image.resize((max(16, image.width // 2), max(16, image.height // 2))),
+    "30 % brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.3),
+    "more contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.5),
+    "grey": lambda image: image.convert("L"),
+    "a caption": _captioned,
+    "2 % cut off each side": lambda image: _cut(image, 0.02),
+    "5 % cut off each side": lambda image: _cut(image, 0.05),
+    "turned by 3 degrees": lambda image: image.rotate(3, Image.Resampling.BILINEAR),
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
 }
 
 
@@ -73,61 +66,61 @@ def difference_hash(pixels: Picture) -> NDArray[np.bool_]:
     return np.asarray(cells[:, :-1] < cells[:, 1:]).ravel()
 
 
-def centred(rows: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+def centred(rows: Rows, mean: Rows) -> Rows:
     """The rows less the mean picture, of length 1 again."""
-    apart = rows - mean
-    return np.asarray(apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-6))
+    difference = rows - mean
+    return np.asarray(difference / np.maximum(np.linalg.norm(difference, axis=1, keepdims=True), 1e-6))
+
+
+def measure(pictures: list[Picture]) -> dict[str, tuple[int, dict[str, float]]]:
+    """By measure and threshold: false pairs among all pictures, and the share of copies found, by kind."""
+    chosen = np.random.default_rng(0).choice(len(pictures), COPIED, replace=False)
+    originals = [Image.fromarray(pictures[index]) for index in chosen]
+    copies = {kind: [np.asarray(change(each).convert("RGB")) for each in originals] for kind, change in KINDS.items()}
+    plain = np.stack([grey(pixels) for pixels in pictures])
+    mean = plain.mean(axis=0)
+    results: dict[str, tuple[int, dict[str, float]]] = {}
+    for name, form, thresholds in (
+        ("as the check does", lambda rows: rows, THRESHOLDS),
+        ("mean subtracted", lambda rows: centred(rows, mean), (0.80, *THRESHOLDS)),
+    ):
+        upright, mirrored = form(plain), form(mirror(plain))
+        pairs = np.triu(np.maximum(upright @ upright.T, upright @ mirrored.T), 1)
+        correlations = {}
+        for kind, copied in copies.items():
+            rows = form(np.stack([grey(pixels) for pixels in copied]))
+            correlations[kind] = np.maximum(*((rows * side[chosen]).sum(axis=1) for side in (upright, mirrored)))
+        for threshold in thresholds:
+            true = {kind: float((values > threshold).mean()) for kind, values in correlations.items()}
+            results[f"{name}, above {threshold:.2f}"] = (int((pairs > threshold).sum()), true)
+    hashes = np.stack([difference_hash(pixels) for pixels in pictures])
+    distances = np.concatenate([(hashes[row + 1 :] != hashes[row]).sum(axis=1) for row in range(len(hashes))])
+    of_copies = {
+        kind: (np.stack([difference_hash(pixels) for pixels in copied]) != hashes[chosen]).sum(axis=1)
+        for kind, copied in copies.items()
+    }
+    for bits in (2, 4, 6):
+        true = {kind: float((values <= bits).mean()) for kind, values in of_copies.items()}
+        results[f"difference hash, at most {bits} bits"] = (int((distances <= bits).sum()), true)
+    return results
 
 
 def main(folder: Path) -> None:
     """Measure and write the page."""
-    pictures = [read(path, np.inf) for path in sorted((folder / "images").iterdir())]
-    random = np.random.default_rng(0)
-    chosen = random.choice(len(pictures), COPIED, replace=False)
-    plain = np.stack([grey(pixels) for pixels in pictures])
-    mean = plain.mean(axis=0)
-    hashes = np.stack([difference_hash(pixels) for pixels in pictures])
-    copies = {kind: [change(pictures[place]) for place in chosen] for kind, change in KINDS.items()}
-    copied = {kind: np.stack([grey(pixels) for pixels in found]) for kind, found in copies.items()}
-    columns: dict[str, tuple[int, dict[str, float]]] = {}
-    for name, form, thresholds in (
-        ("as the gate does", lambda rows: rows, THRESHOLDS),
-        ("mean taken away", lambda rows: centred(rows, mean), (0.80, *THRESHOLDS)),
-    ):
-        originals = form(plain)
-        turned = form(mirror(plain))
-        likeness = np.triu(np.maximum(originals @ originals.T, originals @ turned.T), 1)
-        for threshold in thresholds:
-            true = {}
-            for kind, rows in copied.items():
-                pairs = [np.einsum("nd,nd->n", form(rows), found[chosen]) for found in (originals, turned)]
-                true[kind] = float((np.maximum(*pairs) > threshold).mean())
-            columns[f"{name}, above {threshold:.2f}"] = (int((likeness > threshold).sum()), true)
-    apart = np.stack([(hashes != row).sum(axis=1) for row in hashes])
-    for bits in (2, 4, 6):
-        false = int(np.triu(apart <= bits, 1).sum())
-        true = {
-            kind: float(np.mean([(difference_hash(pixels) != hashes[place]).sum() <= bits for pixels, place in
-                                 zip(found, chosen, strict=True)]))
-            for kind, found in copies.items()
-        }  # fmt: skip
-        columns[f"difference hash, at most {bits} bits"] = (false, true)
-    head = ["measure", "false pairs", *KINDS]
-    rows_told = [
-        [name, f"{false:,}", *(f"{100 * true[kind]:.0f} %" for kind in KINDS)]
-        for name, (false, true) in columns.items()
-    ]
-    lines = [head, ["---"] * len(head), *rows_told]
+    pictures = [read(path, NO_LIMIT) for path in sorted((folder / "images").iterdir())]
+    lines = [["measure", "false pairs", *KINDS], ["---"] * (2 + len(KINDS))]
+    for name, (false, true) in measure(pictures).items():
+        lines.append([name, f"{false:,}", *(f"{100 * true[kind]:.0f} %" for kind in KINDS)])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     compared = len(pictures) * (len(pictures) - 1) // 2
     write_text(
         PAGE,
         "# How well copies are found\n\n"
         f"Made by `python -m benchmarks.leaks`: of {len(pictures):,} photos no two of which are copies, {COPIED} were "
-        f"copied in {len(KINDS)} ways. *False pairs*: different photos, of {compared:,} pairs, that the measure takes "
-        "for copies; the other columns: the share of the copies that it finds beside their originals. The gate "
-        f"(`stages/leaks.py`) correlates grey pixels at {SIDE} x {SIDE}, as they are and mirrored, and takes those "
-        f"above {SAME} for copies.\n\n"
+        f"copied in {len(KINDS)} ways. *False pairs*: different photos, of {compared:,} pairs, that the measure "
+        "reports as copies; the other columns: the share of the copies that it finds beside their originals. The leak "
+        f"check (`stages/leaks.py`) correlates grey pixels at {SIDE} x {SIDE}, as they are and mirrored, and reports "
+        f"those above {MIN_CORRELATION} as copies.\n\n"
         f"{table}\n",
     )
 

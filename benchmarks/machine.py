@@ -38,7 +38,7 @@ class Process:
         self.command = command
 
     def ask(self, word: str) -> dict[str, Any]:
-        """Its answer: seconds, pictures, and memory where asked for."""
+        """Its answer: seconds, pictures, and memory where requested."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(word + "\n")
         self._process.stdin.flush()

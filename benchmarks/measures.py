@@ -17,17 +17,17 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.machine import Process, spread
-from stages import paths
-from tests.photos import write_params
+from facestudy.project import paths
+from tests.inputs import write_params
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT.parent / "shared" / "photos"
 WINDOWS = 5
-BARE_WINDOWS = 15  # windows of one process a few seconds apart, which vary by more than what is looked for
+BARE_WINDOWS = 15  # windows of one process a few seconds apart, which vary by more than what is to be measured
 PEERS = ["plain", "lightning", "fastai", "timm"]
 FLIP = "augmentation={flip: true, rotation: 0, scale: 0, shift: 0, light: 0}"
 Row = dict[str, Any]
-Seen = TypeVar("Seen")
+Value = TypeVar("Value")
 TIMED = """#!/bin/sh
 start=$(date +%s.%N)
 {python} "$@"
@@ -83,15 +83,15 @@ def ours(folder: Path, variant: str, *changes: str) -> Process:
 def best_peer(environment: Path, folder: Path, way: str, network: str, size: int) -> Process:
     """A peer with or without loader workers, whichever is faster here."""
     script = str(Path(__file__).with_name("contender.py"))
-    found: list[tuple[float, Process]] = []
+    contenders: list[tuple[float, Process]] = []
     for workers in (0, 2):
         command = [str(environment / "bin" / "python"), script, way, "folder", "--network", network]
         process = Process([*command, "--size", str(size), "--workers", str(workers)], folder)
         process.ask("epoch")
-        found.append((process.window("epoch")["seconds"], process))
-    found.sort(key=lambda pair: pair[0])
-    found[1][1].stop()
-    return found[0][1]
+        contenders.append((process.window("epoch")["seconds"], process))
+    contenders.sort(key=lambda pair: pair[0])
+    contenders[1][1].stop()
+    return contenders[0][1]
 
 
 def rate(answer: Row) -> float:
@@ -99,13 +99,13 @@ def rate(answer: Row) -> float:
     return float(answer["pictures"] / answer["seconds"])
 
 
-def turns(sides: Mapping[str, Callable[[], Seen]], windows: int) -> dict[str, list[Seen]]:
+def turns(sides: Mapping[str, Callable[[], Value]], windows: int) -> dict[str, list[Value]]:
     """What each side measured, window by window; in each window every side has its turn."""
-    seen: dict[str, list[Seen]] = {name: [] for name in sides}
+    values: dict[str, list[Value]] = {name: [] for name in sides}
     for _ in range(windows):
         for name, measured in sides.items():
-            seen[name].append(measured())
-    return seen
+            values[name].append(measured())
+    return values
 
 
 def throughput(environment: Path, size: int) -> list[Row]:
@@ -129,11 +129,11 @@ def throughput(environment: Path, size: int) -> list[Row]:
         sides.pop("default").stop()
         peers = {way: best_peer(environment, folder, way, "resnet18", size) for way in PEERS}
         epochs = {name: partial(process.window, "epoch") for name, process in (sides | peers).items()}
-        seen = {name: list(map(rate, found)) for name, found in turns(epochs, WINDOWS).items()}
+        rates = {name: list(map(rate, answers)) for name, answers in turns(epochs, WINDOWS).items()}
         for way, peer in peers.items():
             for precision in sides:
                 rows.append({"size": size, "against": way, "precision": precision, "workers": peer.command[-1]})
-                rows[-1] |= _compared(seen[precision], seen[way])
+                rows[-1] |= _compared(rates[precision], rates[way])
         for process in (sides | peers).values():
             process.stop()
     return rows
@@ -176,13 +176,13 @@ def frozen(environment: Path) -> list[Row]:
         measured = {name: seconds(process, "training") for name, process in sides.items()}
         measured |= {f"{name} views": seconds(process, "views") for name, process in sides.items()}
         measured |= {way: ten_epochs(peer) for way, peer in peers.items()}
-        seen = turns(measured, WINDOWS)
+        spans = turns(measured, WINDOWS)
         for precision in sides:
             rows.append({"size": size, "against": "forward passes", "precision": precision, "workers": None})
-            rows[-1] |= _compared(seen[precision], seen[f"{precision} views"])
+            rows[-1] |= _compared(spans[precision], spans[f"{precision} views"])
         for way, peer in peers.items():
             for precision in sides:
-                compared = _compared(seen[way], seen[precision])
+                compared = _compared(spans[way], spans[precision])
                 compared["ours"], compared["theirs"] = compared["theirs"], compared["ours"]
                 rows.append({"size": size, "against": way, "precision": precision, "workers": peer.command[-1]})
                 rows[-1] |= compared
@@ -243,10 +243,10 @@ def memory() -> list[Row]:
             for start in range(0, count, 1000):
                 images[start : start + 1000] = generator.integers(0, 256, (1000, *shape[1:]), dtype=np.uint8)
             images.flush()
-            place = np.arange(count)
-            table = pd.DataFrame({"file": [f"{number:06d}.png" for number in place]})
-            table["label"] = np.where(place % 2, "target", "other")
-            table["split"] = np.where(place % 5, "train", "validation")
+            numbers = np.arange(count)
+            table = pd.DataFrame({"file": [f"{number:06d}.png" for number in numbers]})
+            table["label"] = np.where(numbers % 2, "target", "other")
+            table["split"] = np.where(numbers % 5, "train", "validation")
             table.to_csv(prepared / "index.csv", index=False)
             process = ours(folder, "resnet18_scratch")
             rows.append({"pictures": count, "peak": process.ask("memory")["memory"]})
@@ -273,19 +273,19 @@ def repro() -> list[Row]:
             began = time.perf_counter()
             subprocess.run(["dvc", "repro"], cwd=clone, env=environment, capture_output=True, check=True)
             seconds.append(time.perf_counter() - began)
-        lived = [line.split() for line in times.read_text(encoding="utf-8").splitlines()]
+        runs = [line.split() for line in times.read_text(encoding="utf-8").splitlines()]
         rows: list[Row] = [{"what": "nothing changed", "seconds": spread(seconds[1:])}]
-        outside = seconds[0] - sum(float(end) - float(start) for _, start, end in lived)
+        outside = seconds[0] - sum(float(end) - float(start) for _, start, end in runs)
         rows.append({"what": "DVC itself", "runs": 1, "seconds": spread([outside])})
-        for stage in dict.fromkeys(stage for stage, _, _ in lived):
+        for stage in dict.fromkeys(stage for stage, _, _ in runs):
             starts = []
-            no_work = f"import {stage}; from stages.errors import main; main(lambda: None)"
+            no_work = f"import {stage}; from facestudy.stage import main; main(lambda: None)"
             for _ in range(WINDOWS):
                 began = time.perf_counter()
                 python(clone, "-c", no_work)
                 starts.append(time.perf_counter() - began)
-            runs = [float(end) - float(start) for name, start, end in lived if name == stage]
-            rows.append({"what": stage, "runs": len(runs), "whole": sum(runs), "seconds": spread(starts)})
-            outside += rows[-1]["seconds"]["median"] * len(runs)
+            own = [float(end) - float(start) for name, start, end in runs if name == stage]
+            rows.append({"what": stage, "runs": len(own), "whole": sum(own), "seconds": spread(starts)})
+            outside += rows[-1]["seconds"]["median"] * len(own)
         rows.append({"what": "from nothing", "seconds": spread(seconds[:1]), "outside": outside / seconds[0]})
     return rows

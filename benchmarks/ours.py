@@ -2,11 +2,10 @@
 
     python -m benchmarks.ours VARIANT [key=value ...]
 
-The words it knows, one a line: `epoch` trains an epoch as the train stage does, with histograms, W&B
-offline and the log, whose seconds it tells, and with the state that is kept for the case that it is killed;
-`bare` the same steps of the bare network on random tensors that lie in memory; `training` a
-whole training from the start; `views` the forward passes that a cache of the frozen layers needs, on random
-tensors; `memory` an epoch, with the peak of the process's anonymous memory.
+The words it knows, one a line: `epoch` trains an epoch as the train stage does, with histograms, W&B offline and the
+log, whose seconds it prints, and with the state that is saved in case it is killed; `bare` the same steps of the bare
+network on random tensors in memory; `training` a whole training from the start; `views` the forward passes that a
+cache of frozen features needs, on random tensors; `memory` an epoch, with the peak of the process's anonymous memory.
 """
 
 import json
@@ -15,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,62 +22,73 @@ import torch
 import yaml
 from torch.nn import functional as F
 
-from stages import paths
-from stages.params import Recipe, read, read_recipe
-from stages.training import networks, resume, tracking, trunk
-from stages.training.course import Course
-from stages.training.histograms import Recorder
-from stages.training.learner import prepare
-from stages.training.loop import EVALUATION_BATCH, Epoch, Training, batch_rows, fabric_for, optimizer_for
-from stages.training.pictures import LAYOUTS, Packed, class_order
+from facestudy import tracking
+from facestudy.models import networks
+from facestudy.models.device import fabric_for
+from facestudy.models.order import batch_rows
+from facestudy.models.packed import Packed, class_order
+from facestudy.models.pictures import LAYOUTS
+from facestudy.models.prediction import EVALUATION_BATCH
+from facestudy.project import parameters, paths
+from facestudy.project.sections import Recipe
+from facestudy.training import frozen_features, resume
+from facestudy.training.histograms import Recorder
+from facestudy.training.history import Epoch, History, log_line
+from facestudy.training.loop import Training
+from facestudy.training.optimizers import optimizer_for
+from facestudy.training.setup import prepare
 
 TASK, MANY = "face", 1000
 
 
 class Ours:
-    """One variant with its training under way, and the bare network beside it."""
+    """One variant with a running training, and the bare network beside it."""
 
     def __init__(self, variant: str, changes: dict[str, Any]) -> None:
         self.variant = variant
-        self.recipe = Recipe.model_validate(read_recipe(variant).model_dump() | changes)
+        settings = parameters.load()
+        self.recipe = Recipe.model_validate(settings.variants[variant].recipe().model_dump() | changes)
         self.packed = Packed.read(paths.prepared(TASK))
-        self.classes = class_order(self.packed.index["label"], read(f"tasks.{TASK}.positive"))
+        self.classes = class_order(self.packed.index["label"], settings.tasks[TASK].positive)
         self.fabric = fabric_for(self.recipe.precision)
         split = self.packed.index["split"]
         self.train, self.validation = int((split == "train").sum()), int((split == "validation").sum())
-        self._under_way: Iterator[Epoch] | None = None
+        self._running: Iterator[Epoch] | None = None
         self._bare: Callable[[], None] | None = None
-        self.tracking = self._others = 0.0
+        self.tracking = self._children = 0.0
         self.parts: dict[str, float] = {}
 
     def epochs(self, number: int) -> Iterator[Epoch]:
         """A training, epoch by epoch, with what the train stage does after each."""
-        network, learner, train, validation = prepare(self.fabric, self.packed, self.classes, self.recipe, {}, 0)
-        training = Training(self.fabric, learner, self.recipe)
+        setup = prepare(self.fabric, self.packed, self.classes, self.recipe, {}, 0)
+        training = Training(self.fabric, setup.trained, self.recipe)
         identity = f"bench-{os.getpid()}-{time.time_ns()}"
         run = tracking.Run(identity, TASK, self.variant, self.recipe.model_dump(), stage="train")
-        course, unfinished = Course(Recorder(network, 64)), Path(f"{identity}.safetensors")
+        history = History(Recorder(setup.network, 64), "last", time.perf_counter())
+        unfinished = resume.Unfinished(Path(f"{identity}.safetensors"), "")
         spent = [0.0]
-        train.batch = timed(train.batch, spent)  # type: ignore[method-assign]
-        for epoch in training.epochs(train, validation, number, len(self.classes), 0):
-            began, others = time.perf_counter(), children_seconds()
-            course.add(epoch, str(epoch), 0)
-            run.epoch(epoch.epoch, asdict(epoch), course.recorder.of_epoch(epoch.epoch))
-            # Of W&B's own process what it used since the last epoch, for it works on beside the training.
-            self.tracking = time.perf_counter() - began + (others - self._others)
-            self._others = children_seconds()
-            self.parts = {"batches": spent[0], "tracking": time.perf_counter() - began}
+        setup.train.batch = timed(setup.train.batch, spent)  # type: ignore[method-assign]
+        for epoch in training.epochs(setup.train, setup.validation, number, len(self.classes), 0):
             began = time.perf_counter()
-            resume.keep(unfinished, "", *course.state(training.state()))
-            self.parts["state"] = time.perf_counter() - began
+            history.add(epoch, setup.network)
+            log_line(self.variant, epoch, number)
+            run.epoch(epoch.epoch, epoch.model_dump(), history.recorder.of_epoch(epoch.epoch))
+            seconds, children = time.perf_counter() - began, children_seconds()
+            # Of W&B's own process what it used since the last epoch, for it works beside the training.
+            self.tracking = seconds + children - self._children
+            self._children = children
+            began = time.perf_counter()
+            unfinished.save(training, history)
+            self.parts = {"batches": spent[0], "tracking": seconds, "state": time.perf_counter() - began}
             spent[0] = 0.0
             yield epoch
+        unfinished.delete()
         run.close()
 
     def epoch(self) -> None:
         """The next epoch of a long training."""
-        self._under_way = self._under_way or self.epochs(MANY)
-        next(self._under_way)
+        self._running = self._running or self.epochs(MANY)
+        next(self._running)
 
     def training(self) -> None:
         """The variant's training from the start, the pass through frozen layers included."""
@@ -97,7 +106,7 @@ class Ours:
         sizes = [len(rows) for rows in batch_rows(torch.arange(self.train), self.recipe.batch_size)]
         images = self._random(max(*sizes, EVALUATION_BATCH))
         labels = torch.randint(0, 2, (len(images),))
-        shares = [len(rows) for rows in torch.split(torch.arange(self.validation), EVALUATION_BATCH)]
+        validation = [len(rows) for rows in torch.split(torch.arange(self.validation), EVALUATION_BATCH)]
 
         def run() -> None:
             network.train()
@@ -109,7 +118,7 @@ class Ours:
                 optimizer.step()
             network.eval()
             with torch.no_grad(), self.fabric.autocast():
-                for size in shares:
+                for size in validation:
                     network(images[:size])
 
         return run
@@ -118,12 +127,12 @@ class Ours:
         """Forward passes of the frozen layers over two views of each training picture and one of the others."""
         network = networks.build(self.recipe.arch, self.recipe.head, len(self.classes), 0, self.recipe.layout)
         networks.freeze(network, self.recipe.trainable)
-        parts = trunk.cut(network)
+        parts = frozen_features.cut(network)
         assert parts is not None
-        images = self._random(trunk.CHUNK)
+        images = self._random(frozen_features.CHUNK)
         with torch.no_grad(), self.fabric.autocast():
             for count in (self.train, self.train, self.validation):
-                for rows in torch.split(torch.arange(count), trunk.CHUNK):
+                for rows in torch.split(torch.arange(count), frozen_features.CHUNK):
                     parts[0].eval()(images[: len(rows)])
 
     def _random(self, count: int) -> torch.Tensor:
@@ -136,9 +145,9 @@ def timed(function: Callable[..., Any], spent: list[float]) -> Callable[..., Any
 
     def run(*arguments: Any) -> Any:
         began = time.perf_counter()
-        found = function(*arguments)
+        result = function(*arguments)
         spent[0] += time.perf_counter() - began
-        return found
+        return result
 
     return run
 
@@ -155,19 +164,19 @@ def anonymous_memory() -> int:
 
 
 def peak_memory(work: Callable[[], object]) -> int:
-    """The largest anonymous memory seen while working, looked at every 50 ms."""
-    seen, ended = [anonymous_memory()], threading.Event()
+    """The largest anonymous memory while working, measured every 50 ms."""
+    sizes, ended = [anonymous_memory()], threading.Event()
 
     def watch() -> None:
         while not ended.wait(0.05):
-            seen.append(anonymous_memory())
+            sizes.append(anonymous_memory())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     work()
     ended.set()
     watcher.join()
-    return max(seen)
+    return max(sizes)
 
 
 def serve(ours: Ours) -> None:
@@ -181,9 +190,9 @@ def serve(ours: Ours) -> None:
             memory = peak_memory(ours.epoch)
         else:
             getattr(ours, word)()
-        told = {"seconds": time.perf_counter() - began, "pictures": ours.train, "memory": memory}
-        told |= {"tracking": ours.tracking, "parts": ours.parts}
-        print("@@" + json.dumps(told), flush=True)
+        answer: dict[str, Any] = {"seconds": time.perf_counter() - began, "pictures": ours.train, "memory": memory}
+        answer |= {"tracking": ours.tracking, "parts": ours.parts}
+        print("@@" + json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

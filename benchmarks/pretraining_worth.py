@@ -16,15 +16,18 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from stages import paths
-from stages.params import Recipe, load, read_recipe
-from stages.training import checkpoints
-from stages.training.learner import prepare
-from stages.training.loop import Training, fabric_for
-from stages.training.pictures import Packed, class_order
-from stages.writing import write_csv
+from facestudy.csv_writer import write_csv
+from facestudy.models import checkpoints
+from facestudy.models.device import fabric_for
+from facestudy.models.packed import Packed, class_order
+from facestudy.project import paths
+from facestudy.project.parameters import load
+from facestudy.project.sections import Recipe
+from facestudy.training.loop import Training
+from facestudy.training.setup import prepare
 
 RESULTS = Path("docs/results")
+COLUMNS = ["task", "variant", "weights", "seed", "accuracy", "pictures"]
 
 
 def accuracy(
@@ -32,30 +35,30 @@ def accuracy(
 ) -> float:
     """Validation accuracy after the last epoch of one training."""
     fabric = fabric_for(recipe.precision)
-    _, learner, train, validation = prepare(fabric, packed, classes, recipe, state, seed)
-    *_, last = Training(fabric, learner, recipe).epochs(train, validation, epochs, len(classes), seed)
+    setup = prepare(fabric, packed, classes, recipe, state, seed)
+    training = Training(fabric, setup.trained, recipe)
+    *_, last = training.epochs(setup.train, setup.validation, epochs, len(classes), seed)
     return last.val_accuracy
 
 
 def measure(name: str, seeds: list[int]) -> None:
     """Train all pairs and write the table, row by row as they end."""
-    params = load()
-    pretrained = [key for key, variant in params.variants.items() if variant.weights == "pretrained"]
+    parameters = load()
     rows = []
-    for task, settings in params.tasks.items():
+    for task, settings in parameters.tasks.items():
         packed = Packed.read(paths.prepared(task))
         classes = class_order(packed.index["label"], settings.positive)
         pictures = int((packed.index["split"] == "validation").sum())
-        for variant in pretrained:
-            recipe, epochs = read_recipe(variant), params.variants[variant].epochs[task]
-            state, _ = checkpoints.load(paths.weights(recipe.arch))
+        for variant_name, variant in parameters.variants.items():
+            if variant.weights != "pretrained":
+                continue
+            pretrained = checkpoints.load_tensors(paths.weights(variant.arch))
             for seed in seeds:
-                for weights, start in (("pretrained", state), ("random", {})):
-                    reached = accuracy(packed, classes, recipe, start, epochs, seed)
-                    print(f"{task} {variant} {weights} seed {seed}: {reached:.4f}", flush=True)
-                    rows.append([task, variant, weights, seed, reached, pictures])
-                    columns = ["task", "variant", "weights", "seed", "accuracy", "pictures"]
-                    write_csv(RESULTS / f"pretraining_{name}.csv", pd.DataFrame(rows, columns=columns))
+                for weights, state in (("pretrained", pretrained), ("random", {})):
+                    reached = accuracy(packed, classes, variant, state, variant.epochs[task], seed)
+                    print(f"{task} {variant_name} {weights} seed {seed}: {reached:.4f}", flush=True)
+                    rows.append([task, variant_name, weights, seed, reached, pictures])
+                    write_csv(RESULTS / f"pretraining_{name}.csv", pd.DataFrame(rows, columns=COLUMNS))
 
 
 if __name__ == "__main__":

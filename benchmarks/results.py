@@ -4,7 +4,7 @@ After a run, on whatever it left in metrics/ and data/:
 
     python -m benchmarks.results record NAME --title "Real photos" --command "dvc exp run -S ..."
 
-keeps its scores, and what simple methods reach on the same pictures, in docs/results/NAME.json; then
+saves its scores, and what simple methods reach on the same pictures, in docs/results/NAME.json; then
 
     python -m benchmarks.results write
 
@@ -23,35 +23,36 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.baselines import baselines
-from stages import paths
-from stages.writing import write_json, write_text
+from facestudy.contracts.counts import SplitReport
+from facestudy.contracts.scores import Scores
+from facestudy.contracts.study import Study
+from facestudy.models.metadata import TrainingTiming
+from facestudy.project import paths
+from facestudy.project.files import read_json, write_json, write_text
 
 FOLDER, PAGE, README = Path("docs/results"), Path("docs/results.md"), Path("README.md")
 DEFAULT = "default"
+RECORDED = ("accuracy", "accuracy_interval", "macro_f1", "roc_auc", "weights", "pictures")  # of scores.json
 NAMES = {"sample": "drawn faces", "photos": "real photos"}
 
 
 def record(name: str, title: str, command: str) -> None:
-    """Keep the scores of the run that metrics/ holds."""
-    study = json.loads(paths.STUDY.read_text(encoding="utf-8"))
+    """Save the scores of the run that metrics/ holds."""
+    study = Study.read()
     tasks = []
-    for task, about in study["tasks"].items():
+    for task, names in study.tasks.items():
         models = []
-        for variant, variant_title in study["variants"].items():
-            for seed in study["seeds"]:
-                folder = paths.model_metrics(task, variant, seed)
-                scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-                timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
-                kept = ["accuracy", "accuracy_interval", "macro_f1", "roc_auc", "weights", "pictures"]
+        for variant, variant_title in study.variants.items():
+            for seed in study.seeds:
+                scores = read_json(paths.model_metrics(task, variant, seed) / "scores.json", Scores)
+                timing = read_json(paths.timing(task, variant, seed, "train"), TrainingTiming)
                 models.append(
-                    {"title": variant_title, "seed": seed, "seconds": timing["seconds"]}
-                    | {key: scores[key] for key in kept}
-                    | {"train_accuracy": scores["train"]["accuracy"]}
+                    {"title": variant_title, "seed": seed, "seconds": timing.seconds}
+                    | {key: getattr(scores, key) for key in RECORDED}
+                    | {"train_accuracy": scores.train.accuracy}
                 )
-        split = json.loads((paths.task_metrics(task) / "split.json").read_text(encoding="utf-8"))
-        tasks.append(
-            {"title": about["title"], "models": models, "baselines": baselines(task), "counts": split["counts"]}
-        )
+        counts = read_json(paths.task_metrics(task) / "split.json", SplitReport).counts
+        tasks.append({"title": names.title, "models": models, "baselines": baselines(task), "counts": counts})
     machine = {"processor": platform.processor() or platform.machine(), "torch": version("torch")}
     write_json(FOLDER / f"{name}.json", {"title": title, "command": command, "machine": machine, "tasks": tasks})
 
@@ -68,15 +69,15 @@ def write() -> None:
     ]
     for path in sorted(FOLDER.glob("*.json")):
         blocks += _run(json.loads(path.read_text(encoding="utf-8")))
-    worths = sorted(FOLDER.glob("pretraining_*.csv"))
-    if worths:
+    gains = sorted(FOLDER.glob("pretraining_*.csv"))
+    if gains:
         blocks.append("## What pretraining is worth")
         blocks.append(
             "The same training from the study's weights and from random ones (`benchmarks.pretraining_worth`); the "
             "gain in points is the mean over the seeds, with the smallest and the largest."
         )
-    for path in worths:
-        blocks += _worth(path)
+    for path in gains:
+        blocks += _gain(path)
     write_text(PAGE, "\n\n".join(blocks) + "\n")
     default = json.loads((FOLDER / f"{DEFAULT}.json").read_text(encoding="utf-8"))
     marked = re.compile(r"(<!-- results: [^\n]*-->\n).*(<!-- /results -->)", re.DOTALL)
@@ -115,12 +116,12 @@ def _run(run: dict[str, Any]) -> list[str]:
             for model in task["models"]
         ]
         rows += [[name, "", _percent(reached), "", "", ""] for name, reached in task["baselines"].items()]
-        head = ["model", "train accuracy", "validation accuracy", "macro F1", "seconds", "starts from"]
+        head = ["model", "train accuracy", "validation accuracy", "macro F1", "seconds", "initial weights"]
         blocks += [f"### {task['title']} ({sizes})", _table(head, rows)]
     return blocks
 
 
-def _worth(path: Path) -> list[str]:
+def _gain(path: Path) -> list[str]:
     table = pd.read_csv(path)
     wide = table.pivot(index=["task", "variant", "seed"], columns="weights", values="accuracy").reset_index()
     wide["gain"] = (wide["pretrained"] - wide["random"]) * 100
@@ -150,10 +151,10 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="action", required=True)
-    keep = commands.add_parser("record")
-    keep.add_argument("name")
-    keep.add_argument("--title", required=True)
-    keep.add_argument("--command", required=True)
+    recording = commands.add_parser("record")
+    recording.add_argument("name")
+    recording.add_argument("--title", required=True)
+    recording.add_argument("--command", required=True)
     commands.add_parser("write")
     arguments = parser.parse_args()
     if arguments.action == "record":

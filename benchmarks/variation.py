@@ -19,9 +19,9 @@ import pandas as pd
 from benchmarks.bench import FOLDER, table
 from benchmarks.machine import description
 from benchmarks.measures import ROOT
-from stages import paths
-from stages.writing import write_json, write_text
-from tests.photos import write_params
+from facestudy.project import paths
+from facestudy.project.files import write_json, write_text
+from tests.inputs import write_params
 
 PAGE, TEXT = Path("docs/reproducibility.md"), Path("docs/reproducibility.in.md")
 TASK, VARIANTS, SEED = "face", ("vgg16", "resnet18_scratch"), 0
@@ -40,7 +40,7 @@ def trained(variant: str, environment: dict[str, str], precision: str) -> pd.Dat
         folder = Path(name)
         write_params(folder, {f"variants.{variant}.precision": precision})
         (folder / "data").mkdir()
-        for part in ("prepared", "starts"):
+        for part in ("prepared", "initial_weights"):
             (folder / "data" / part).symlink_to((ROOT / "data" / part).resolve())
         settings = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled", **environment}
         command = [sys.executable, "-m", "stages.train", TASK, variant, str(SEED)]
@@ -49,28 +49,28 @@ def trained(variant: str, environment: dict[str, str], precision: str) -> pd.Dat
 
 
 def measure() -> list[dict[str, Any]]:
-    """A row per variant and change: how far its history lies from that of the run that lies here."""
+    """A row per variant and change: how its history differs from that of the repository's own run."""
     rows = []
     for variant in VARIANTS:
         here = pd.read_csv(paths.model_metrics(TASK, variant, SEED) / "history.csv")
         for name, (environment, precision) in CHANGES.items():
-            there = trained(variant, environment, precision)
-            apart = (there - here).abs()
-            rows.append({"variant": variant, "change": name, "loss": float(apart["val_loss"].max())})
-            rows[-1]["accuracy"] = float(there["val_accuracy"].iloc[-1] - here["val_accuracy"].iloc[-1])
+            difference = trained(variant, environment, precision) - here
+            loss, accuracy = difference["val_loss"].abs().max(), difference["val_accuracy"].iloc[-1]
+            rows.append({"variant": variant, "change": name, "loss": float(loss), "accuracy": float(accuracy)})
     return rows
 
 
 def write() -> None:
     """The page, from what was measured."""
-    kept = json.loads((FOLDER / "variation.json").read_text(encoding="utf-8"))
+    measured = json.loads((FOLDER / "variation.json").read_text(encoding="utf-8"))
     rows = [
-        [row["variant"], row["change"], f"{row['loss']:.2g}", f"{100 * row['accuracy']:+.1f}"] for row in kept["rows"]
+        [row["variant"], row["change"], f"{row['loss']:.2g}", f"{100 * row['accuracy']:+.1f}"]
+        for row in measured["rows"]
     ]
     head = "variant, face task | what is other | validation loss, at most in an epoch | accuracy at the end, points"
-    machine = kept["machine"]
-    told = f"{table(head, rows)}\n\n{machine['date']}, {machine['cores']} cores of {machine['processor']}."
-    write_text(PAGE, TEXT.read_text(encoding="utf-8").replace("{table}", told))
+    machine = measured["machine"]
+    text = f"{table(head, rows)}\n\n{machine['date']}, {machine['cores']} cores of {machine['processor']}."
+    write_text(PAGE, TEXT.read_text(encoding="utf-8").replace("{table}", text))
 
 
 if __name__ == "__main__":

@@ -6,88 +6,83 @@ data/study.json, the names and titles of tasks, variants and seeds in their orde
 lay models side by side depend on, rather than on all that a variant holds.
 """
 
-import sys
 from pathlib import Path
 
-from stages import params, paths
-from stages.errors import StudyError, main
-from stages.writing import write_json, write_text
+from facestudy.contracts.study import Study, TaskNames
+from facestudy.errors import StudyError
+from facestudy.project import parameters, paths, sections
+from facestudy.project.files import write_json, write_text
+from facestudy.project.labels import label_form
+from facestudy.stage import run
 
 CHECKED = "params.yaml is in order\n"
 OTHER = "other"  # what a binary task calls every label but the positive one
+# Folders that the pipeline writes or empties.
+OUTPUTS = (
+    *(paths.FETCHING, paths.RAW, paths.EXPORTED, paths.METRICS, paths.TIMINGS, paths.PLOTS),
+    *(path("any").parent for path in (paths.split, paths.leaks, paths.prepared, paths.weights, paths.initial_weights)),
+    *(paths.checkpoint("", "", 0).parent, paths.histograms("", "", 0).parent),
+)
 
 
 def check() -> None:
-    """Write both files; StudyError that names every key at fault and what would be right."""
-    settings = params.load()
-    faults = [*_paths_missing(settings), *_paths_in_outputs(settings), *_tasks(settings)]
+    """Write both files; StudyError that names every key at fault and what would be correct."""
+    settings = parameters.load()
+    faults = [*_missing_paths(settings), *_paths_in_outputs(settings), *_task_faults(settings)]
     if faults:
         raise StudyError(f"{paths.PARAMS} is wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
     write_text(paths.CHECKED, CHECKED)
-    study = {
-        "tasks": {name: task.model_dump() for name, task in settings.tasks.items()},
-        "variants": {name: variant.title for name, variant in settings.variants.items()},
-        "seeds": settings.seeds,
-    }
-    write_json(paths.STUDY, study)
+    tasks = {name: TaskNames(title=task.title, positive=task.positive) for name, task in settings.tasks.items()}
+    titles = {name: variant.title for name, variant in settings.variants.items()}
+    write_json(paths.STUDY, Study(tasks=tasks, variants=titles, seeds=settings.seeds))
 
 
-def _paths_missing(settings: params.Params) -> list[str]:
-    data, weights = settings.data, settings.weights
-    # DVC depends on both folders whatever the source, and would end with a message of its own.
-    folders = {"data.folder.path": data.folder.path, "weights.pretrain.path": weights.pretrain.path}
-    files = {"preprocess.detector_file": settings.preprocess.detector_file}
-    if data.source == "archive" and "://" not in (data.archive.location or "://"):
-        files["data.archive.location"] = data.archive.location
+def _photo_folders(settings: sections.Parameters) -> dict[str, str]:
+    """By key. DVC depends on both whatever the source, and would end with a message of its own."""
+    return {"data.folder.path": settings.data.folder.path, "weights.pretrain.path": settings.weights.pretrain.path}
+
+
+def _missing_paths(settings: sections.Parameters) -> list[str]:
+    data, weights, preprocess = settings.data, settings.weights, settings.preprocess
+    files = {}
+    if data.source == "archive" and "://" not in (data.archive.location or ""):
+        files["data.archive.location"] = (data.archive.location, "a URL or a path")
+    if preprocess.detector == "yunet" or preprocess.detector_file is not None:
+        advice = "the path of YuNet's ONNX file, or preprocess.detector: haar"
+        files["preprocess.detector_file"] = (preprocess.detector_file, advice)
     if weights.source == "file":
         for name, architecture in weights.architectures.items():
-            files[f"weights.architectures.{name}.file.path"] = architecture.file.path
-    faults = [f"{key}: there is no folder {path}" for key, path in folders.items() if not Path(path).is_dir()]
-    faults += [f"{key}: there is no file {path}" for key, path in files.items() if path and not Path(path).is_file()]
-    needed = {
-        "data.archive.location": (data.source == "archive" and data.archive.location is None, "a URL or a path"),
-        "preprocess.detector_file": (
-            settings.preprocess.detector == "yunet" and settings.preprocess.detector_file is None,
-            "the path of YuNet's ONNX file, or preprocess.detector: haar",
-        ),
-    }
-    for name, architecture in weights.architectures.items():
-        missing = weights.source == "file" and architecture.file.path is None
-        needed[f"weights.architectures.{name}.file.path"] = (missing, "the path of a weights file")
-    return faults + [f"{key}: is null; set it to {right}" for key, (missing, right) in needed.items() if missing]
+            files[f"weights.architectures.{name}.file.path"] = (architecture.file.path, "the path of a weights file")
+    folders = _photo_folders(settings).items()
+    faults = [f"{key}: there is no folder {path}" for key, path in folders if not Path(path).is_dir()]
+    for key, (file, advice) in files.items():
+        if file is None:
+            faults.append(f"{key}: is null; set it to {advice}")
+        elif not Path(file).is_file():
+            faults.append(f"{key}: there is no file {file}")
+    return faults
 
 
-def _paths_in_outputs(settings: params.Params) -> list[str]:
+def _paths_in_outputs(settings: sections.Parameters) -> list[str]:
     """Photo folders that the pipeline itself writes to, or that hold what it writes."""
-    below_data = (
-        paths.RAW,
-        paths.split("any").parent,
-        paths.leaks("any").parent,
-        paths.prepared("any").parent,
-        paths.weights("any").parent,
-        paths.EXPORTED,
-    )
-    models = (paths.start("any").parent, paths.checkpoint("", "", 0).parent, paths.histograms("", "", 0).parent)
-    outputs = [path.resolve() for path in (*below_data, *models, paths.METRICS, paths.PLOTS)]
     faults = []
-    for key, path in {
-        "data.folder.path": settings.data.folder.path,
-        "weights.pretrain.path": settings.weights.pretrain.path,
-    }.items():
-        place = Path(path).resolve()
-        for output in outputs:
-            if place.is_relative_to(output) or output.is_relative_to(place):
+    for key, path in _photo_folders(settings).items():
+        photos = Path(path).resolve()
+        for output in map(Path.resolve, OUTPUTS):
+            if photos.is_relative_to(output) or output.is_relative_to(photos):
                 faults.append(f"{key}: {path} overlaps {output.name}/, which the pipeline writes; move the photos")
                 break
     return faults
 
 
-def _tasks(settings: params.Params) -> list[str]:
-    faults = [
-        f"tasks.{task}.positive: {OTHER!r} is the name of all labels but the positive one; rename the label"
-        for task, values in settings.tasks.items()
-        if (values.positive or "").strip().lower() == OTHER
-    ]
+def _task_faults(settings: sections.Parameters) -> list[str]:
+    faults = []
+    for task, names in settings.tasks.items():
+        if task in paths.RESERVED:
+            faults.append(f"tasks.{task}: {task!r} is the name of a folder beside the tasks' own; rename the task")
+        if label_form(names.positive or "") == OTHER:
+            name = f"tasks.{task}.positive: {OTHER!r} is the name"
+            faults.append(f"{name} of all labels but the positive one; rename the label")
     for source in ("folder", "archive", "git", "drive"):
         for task in getattr(settings.data, source).columns.tasks():
             if task not in settings.tasks:
@@ -97,4 +92,4 @@ def _tasks(settings: params.Params) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(check, *sys.argv[1:])
+    run(check)

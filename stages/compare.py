@@ -1,106 +1,75 @@
 """Lay the variants of a task side by side.
 
-In: the study's names (data/study.json) and, of each model of the task, the history.csv, scores.json,
-predictions.csv and challenges.csv that `plot` left in plots/figures/<task>/<variant>_<seed>/.
-Out: plots/comparison/<task>.png and <task>_challenges.png; plots/<task>/ with curves.csv, confusion.csv,
-confusion_zscore.csv and challenges.csv, long tables with a variant and a seed column; metrics/<task>/
-differences.json, what tells the variants apart more than chance does. A task without labels gets pictures that
-say so, and empty tables.
+In: the study's names (data/study.json) and metrics/<task>/<variant>/<seed>/ of each model of the task, with
+history.csv, scores.json, predictions.csv and corruptions.csv.
+Out: plots/comparison/<task>.png and <task>_corruptions.png; plots/<task>/ with curves.csv, confusion.csv,
+confusion_zscore.csv and corruptions.csv, long tables with a variant and a seed column; metrics/differences/<task>.json,
+the variants' differences and whether chance could explain them. A task without labels gets pictures that say so, and
+empty tables.
 """
 
-import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
-from stages import paths, writing
-from stages.errors import main
-from stages.figures import style
-from stages.figures.challenges import challenges
-from stages.figures.curves import comparison, notice
-from stages.figures.results import HISTORY_COLUMNS, Result, entry, read_json, read_result, read_table
-from stages.scoring.differences import differences, seed_differences
+from facestudy.contracts.results import HISTORY_COLUMNS, Result
+from facestudy.contracts.study import Study
+from facestudy.csv_writer import write_csv
+from facestudy.evaluation.differences import between_variants
+from facestudy.figures import style
+from facestudy.figures.corruptions import corruptions
+from facestudy.figures.curves import comparison, notice
+from facestudy.project import paths
+from facestudy.project.files import write_json
+from facestudy.project.tables import read_csv
+from facestudy.stage import run
+
+OUTCOMES = ["kind", "strength", "accuracy", "low", "high"]
+CELL = ["truth", "prediction"]
 
 
 def compare(task: str) -> None:
     """Draw and write what compares the models of a task; raises StudyError where a model's files are missing."""
-    study = read_json(paths.STUDY)
-    title = entry(study, "tasks", task)["title"]
-    results = [
-        read_result(paths.model_figures(task, variant, seed), task, variant, name, seed)
-        for variant, name in study["variants"].items()
-        for seed in study["seeds"]
-    ]
-    trained = [result for result in results if result.reason is None]
-    folders = [paths.model_figures(task, result.variant, result.seed) for result in trained]
-    hard = [read_table(folder / "challenges.csv") for folder in folders]
-    predicted = [read_table(folder / "predictions.csv", text=True) for folder in folders]
+    study = Study.read()
+    title = study.task(task).title
+    every = [Result.read(task, variant, name, seed) for variant, name in study.variants.items() for seed in study.seeds]
+    results = [result for result in every if isinstance(result, Result)]
+    folders = [paths.model_metrics(task, result.variant, result.seed) for result in results]
+    outcomes = [read_csv(folder / "corruptions.csv", text=False) for folder in folders]
+    predictions = [read_csv(folder / "predictions.csv") for folder in folders]
     with style.style():
-        if trained:
-            figures = [
-                comparison(trained, f"{title}: the variants side by side"),
-                challenges(trained, hard, f"{title}: hard versions of the validation pictures, 95 % intervals"),
-            ]
+        if results:
+            figure = comparison(results, f"{title}: the variants side by side")
+            corrupted = corruptions(results, outcomes, f"{title}: corrupted validation pictures, 95 % intervals")
         else:
-            figures = [notice(results[0].reason or "", title)] * 2
-        for path, figure in zip((paths.comparison(task), paths.challenges(task)), figures, strict=True):
-            with writing.whole_file(path) as temporary:
-                temporary.write_bytes(style.png(figure))
-    tables = paths.task_plots(task)
-    writing.write_csv(tables / "curves.csv", _curve_table(trained))
-    writing.write_csv(tables / "confusion.csv", _cells(trained, "confusion_matrix", "count"))
-    writing.write_csv(tables / "confusion_zscore.csv", _cells(trained, "confusion_matrix_zscore", "zscore"))
-    writing.write_csv(tables / "challenges.csv", _hard_table(trained, hard))
-    writing.write_json(paths.task_metrics(task) / "differences.json", _differences(trained, predicted))
+            reason = next(result.reason for result in every if not isinstance(result, Result))
+            figure = corrupted = notice(reason, title)
+        style.save(paths.comparison(task), figure)
+        style.save(paths.corruptions(task), corrupted)
+    scores = [result.scores for result in results]
+    counts = [_cells(each.classes, each.confusion_matrix, "count") for each in scores]
+    zscores = [_cells(each.classes, each.confusion_matrix_zscore, "zscore") for each in scores]
+    folder = paths.task_plots(task)
+    write_csv(folder / "curves.csv", _stacked(results, [result.history for result in results], HISTORY_COLUMNS))
+    write_csv(folder / "confusion.csv", _stacked(results, counts, [*CELL, "count"]))
+    write_csv(folder / "confusion_zscore.csv", _stacked(results, zscores, [*CELL, "zscore"]))
+    write_csv(folder / "corruptions.csv", _stacked(results, outcomes, OUTCOMES))
+    write_json(paths.differences(task), between_variants(results, predictions))
 
 
-def _differences(results: Sequence[Result], predictions: Sequence[pd.DataFrame]) -> dict[str, Any]:
-    """By seed, every pair of variants on the same pictures; over several seeds, the pairs' mean differences.
-
-    Seeds that were validated on folds of their own are laid together under `all`, each picture once.
-    """
-    seeds: dict[str, dict[str, pd.DataFrame]] = {}
-    accuracies: dict[str, list[float]] = {}
-    for result, table in zip(results, predictions, strict=True):
-        seeds.setdefault(str(result.seed), {})[result.variant] = table[table["split"] == "validation"]
-        accuracies.setdefault(result.variant, []).append(result.scores["accuracy"])
-    validated = {frozenset(table["file"]) for tables in seeds.values() for table in tables.values()}
-    folds = len(validated) if len(validated) > 1 else 0
-    over_seeds = seed_differences(accuracies, folds) if len(seeds) > 1 else []
-    if folds:
-        seeds = {"all": {variant: pd.concat([tables[variant] for tables in seeds.values()]) for variant in accuracies}}
-    return {
-        "by_seed": {seed: [asdict(pair) for pair in differences(tables)] for seed, tables in seeds.items()},
-        "over_seeds": [asdict(pair) for pair in over_seeds],
-    }
+def _cells(classes: list[str], matrix: Sequence[Sequence[float]], measure: str) -> pd.DataFrame:
+    """A row per cell of a confusion matrix."""
+    rows = [(truth, prediction) for truth in classes for prediction in classes]
+    return pd.DataFrame(rows, columns=CELL).assign(**{measure: [value for row in matrix for value in row]})
 
 
-def _hard_table(results: Sequence[Result], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    columns = ["variant", "seed", "kind", "strength", "accuracy", "low", "high"]
-    found = [
-        table.assign(variant=result.variant, seed=result.seed)[columns]
-        for result, table in zip(results, tables, strict=True)
-    ]
-    return pd.concat(found) if found else pd.DataFrame(columns=columns)
-
-
-def _curve_table(results: Iterable[Result]) -> pd.DataFrame:
-    tables = [result.history[HISTORY_COLUMNS].assign(variant=result.variant, seed=result.seed) for result in results]
-    columns = ["variant", "seed", *HISTORY_COLUMNS]
-    return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
-
-
-def _cells(results: Iterable[Result], key: str, measure: str) -> pd.DataFrame:
-    rows = [
-        (result.variant, result.seed, truth, prediction, result.scores[key][row][column])
-        for result in results
-        for row, truth in enumerate(result.scores["classes"])
-        for column, prediction in enumerate(result.scores["classes"])
-    ]
-    return pd.DataFrame(rows, columns=["variant", "seed", "truth", "prediction", measure])
+def _stacked(results: Sequence[Result], tables: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """The models' tables below one another, with their variant and seed."""
+    columns = ["variant", "seed", *columns]
+    pairs = zip(results, tables, strict=True)
+    stacked = [table.assign(variant=result.variant, seed=result.seed)[columns] for result, table in pairs]
+    return pd.concat(stacked) if stacked else pd.DataFrame(columns=columns)
 
 
 if __name__ == "__main__":
-    main(compare, *sys.argv[1:])
+    run(compare)

@@ -2,44 +2,46 @@
 
 In: nothing, or the labelled folder at weights.pretrain.path.
 Out: data/prepared/pretrain/images.npy, uint8 (N, size, size, 3) in RGB, and index.csv (file, person,
-emotion, found, taken), row i for picture i. Where weights.source is not `pretrain`, both are empty.
+emotion, faces_found, crop), row i for picture i. Where weights.source is not `pretrain`, both are empty.
 """
 
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from stages import params, paths
-from stages.errors import StudyError, main
-from stages.faces.pack import pack
-from stages.params import Columns, Layout
-from stages.sources import folder as labelled_folder
-from stages.sources import sample
-from stages.writing import whole_folder, write_csv
+from facestudy.csv_writer import write_csv
+from facestudy.errors import StudyError
+from facestudy.faces.packing import pack
+from facestudy.project import parameters, paths
+from facestudy.project.files import whole_folder
+from facestudy.project.sections import Columns, Layout, Parameters
+from facestudy.sources import folder as labelled_folder
+from facestudy.stage import run
+from facestudy.synthetic import photo_sets
 
 COLUMNS = ["file", "person", "emotion"]
 
 
 def pretrain_faces() -> None:
-    """Write data/prepared/pretrain/; StudyError where the folder cannot be read or holds nothing to learn."""
-    source, faces = params.read("weights.source", "weights.pretrain.source")
-    if source != "pretrain":
-        _write(pd.DataFrame(columns=COLUMNS), Path())
-        print(f"weights.source is {source}: nothing to pretrain on is needed")
-    elif faces == "folder":
-        path, columns = params.read("weights.pretrain.path", "weights.pretrain.columns")
-        _write(_listed(columns, Path(path)), Path(path))
+    """Write data/prepared/pretrain/; StudyError where the folder cannot be read or no picture of it can be used."""
+    settings = parameters.read()
+    if settings.weights.source != "pretrain":
+        _write(settings, Path(), pd.DataFrame(columns=COLUMNS))
+        print(f"weights.source is {settings.weights.source}: nothing to pretrain on is needed")
+    elif settings.weights.pretrain.source == "folder":
+        root = Path(settings.weights.pretrain.path)
+        _write(settings, root, _labelled(settings.weights.pretrain.columns, root))
     else:
-        seed, size, emotions = params.read("seed", "data.sample.size", "data.sample.emotions")
-        people, pictures = params.read("weights.pretrain.people", "weights.pretrain.pictures")
+        people, pictures = settings.weights.pretrain.people, settings.weights.pretrain.pictures
+        emotions, size = settings.data.sample.emotions, settings.data.sample.size
         with TemporaryDirectory() as temporary:
             root = Path(temporary)
-            _write(sample.collect_pretraining(people, pictures, emotions, size, seed, root), root)
+            drawn = photo_sets.collect_pretraining(people, pictures, emotions, size, settings.seed, root)
+            _write(settings, root, drawn)
 
 
-def _listed(columns: Columns, root: Path) -> pd.DataFrame:
+def _labelled(columns: Columns, root: Path) -> pd.DataFrame:
     if not (root / "labels.csv").is_file():
         raise StudyError(
             f"weights.pretrain.path: {root / 'labels.csv'} is not there; give a folder with labels.csv and images/, "
@@ -54,21 +56,21 @@ def _listed(columns: Columns, root: Path) -> pd.DataFrame:
     return table if columns.emotion else table.assign(emotion="")
 
 
-def _write(pictures: pd.DataFrame, root: Path) -> None:
-    settings, max_megapixels = params.read("preprocess", "data.max_megapixels")
-    table = pictures[COLUMNS].reset_index(drop=True)
-    with whole_folder(paths.prepared(paths.PRETRAIN_PEOPLE)) as folder:
-        rows = pack([root / file for file in table["file"]], settings, max_megapixels, folder / "images.npy")
-        table = table.join(rows[["found", "taken"]])
-        kept = table[table["taken"] != "leave_out"]
-        if len(table) and kept.empty:
+def _write(settings: Parameters, root: Path, pictures: pd.DataFrame) -> None:
+    files = [root / file for file in pictures["file"]]
+    with whole_folder(paths.prepared(paths.PRETRAIN_PEOPLE)) as target:
+        rows = pack(files, settings.preprocess, settings.data.max_megapixels, target / "images.npy")
+        table = pictures[COLUMNS].join(rows[["faces_found", "crop"]])
+        packed = table[table["crop"] != "leave_out"]
+        if len(table) and packed.empty:
             raise StudyError(f"of {len(table)} pictures in {root} none can be used to pretrain")
-        write_csv(folder / "index.csv", kept)
+        write_csv(target / "index.csv", packed)
     if len(table):
         unreadable = int((rows["unreadable"] != "").sum())
-        counts = ", ".join(f"{kind or 'unreadable'} {count}" for kind, count in table["found"].value_counts().items())
-        print(f"pretrain: {len(kept)} of {len(table)} pictures packed; faces found: {counts}; {unreadable} unreadable")
+        counts = table["faces_found"].value_counts().items()
+        faces = ", ".join(f"{kind or 'unreadable'} {count}" for kind, count in counts)
+        print(f"pretrain: {len(packed)} of {len(table)} pictures packed; faces found: {faces}; {unreadable} unreadable")
 
 
 if __name__ == "__main__":
-    main(pretrain_faces, *sys.argv[1:])
+    run(pretrain_faces)

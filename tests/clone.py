@@ -57,7 +57,7 @@ def shrunk_clone(clone: Path) -> None:
     )
     for name in listed.stdout.splitlines():
         # dvc.lock and the default run's results would let DVC skip what is to be tested here.
-        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "plots/")):
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "plots/", "timings/")):
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, clone / name)
     run(clone, "git", "init", "-q")

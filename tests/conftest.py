@@ -41,19 +41,19 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    found = _found(terminalreporter)
-    if found:
+    names = _unexpected(terminalreporter)
+    if names:
         terminalreporter.section("skipped, but not in tests/allowed_skips.txt")
-        for name in found:
+        for name in names:
             terminalreporter.line(name)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and _found(reporter) and session.exitstatus == pytest.ExitCode.OK:
+    if reporter is not None and _unexpected(reporter) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _found(reporter: pytest.TerminalReporter) -> list[str]:
+def _unexpected(reporter: pytest.TerminalReporter) -> list[str]:
     skipped = {report.nodeid for report in reporter.stats.get("skipped", [])}
     return unexpected_skips(skipped, ALLOWED.read_text(encoding="utf-8"))

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks import bench
 from benchmarks.machine import Process, description, spread
-from stages.writing import write_json
-from tests.photos import ROOT, pack_noise, write_params
+from facestudy.project.files import write_json
+from tests.inputs import ROOT, pack_noise, write_params
 
 
 @pytest.mark.parametrize(("variant", "words"), [("resnet18_scratch", "bare epoch memory"), ("vgg16", "views training")])

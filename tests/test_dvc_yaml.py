@@ -1,81 +1,96 @@
-"""dvc.yaml names for each stage just the code that it imports and the parameters that it reads."""
+"""dvc.yaml names for each stage the code that it imports and the parameters that it reads, and nothing else."""
 
 import ast
-import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import grimp
 import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from stages.errors import StudyError
-from stages.params import Recipe, read
+from facestudy.errors import StudyError
+from facestudy.project.parameters import load, read
+from facestudy.project.sections import Recipe
 
 ROOT = Path(__file__).parents[1]
-# They move values and files about and decide no result; listed, a comment in them would train everything again.
-SHARED = {"stages/params.py", "stages/paths.py", "stages/errors.py", "stages/writing.py", "stages/dvc_process.py"}
+# They decide how a stage starts, ends and reports an error, and no result.
+NO_RESULT = {f"facestudy/{name}.py" for name in ("errors", "stage", "process")}
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
 
 
-def imported(path: Path, seen: set[Path]) -> set[Path]:
-    """Modules of the project that a file imports, at its top or within functions, and what those import."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("stages"):
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names if alias.name.startswith("stages")]
-        elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
-            package = str(node.values[0].value)  # import_module(f"stages.sources.{...}"): any module of the package
-            if package.startswith("stages.") and package.endswith("."):
-                folder = ROOT / package.replace(".", "/")
-                names = [f"{package}{module.stem}" for module in folder.glob("[a-z]*.py")]
-        for name in names:
-            found = ROOT / (name.replace(".", "/") + ".py")
-            if found.is_file() and found not in seen:
-                seen.add(found)
-                imported(found, seen)
-    return seen
+@cache
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("facestudy", "stages", exclude_type_checking_imports=True)
 
 
 def code(stage: str) -> set[str]:
-    """Code files of a stage, without the shared ones."""
-    start = ROOT / "stages" / f"{stage}.py"
-    modules = imported(start, {start})
-    beside = {path.with_suffix(suffix) for path in modules for suffix in (".css", ".js")}
-    files = {path.relative_to(ROOT).as_posix() for path in modules | {path for path in beside if path.is_file()}}
-    return files - (SHARED if stage != "check" else set())
+    """Files of the modules that a stage imports, at their top or within functions, and what those import."""
+    modules = graph().find_upstream_modules(f"stages.{stage}") | {f"stages.{stage}"}
+    paths = {ROOT / f"{module.replace('.', '/')}.py" for module in modules}
+    return {path.relative_to(ROOT).as_posix() for path in paths if path.is_file()} - NO_RESULT
+
+
+def covers(dep: str, path: str) -> bool:
+    return path == dep or path.startswith(f"{dep}/")
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_lists_the_code_it_imports(stage: str) -> None:
-    listed = {dep for dep in STAGES[stage]["deps"] if dep.startswith("stages/")}
-    assert listed == code(stage)
+    listed = [dep for dep in STAGES[stage]["deps"] if dep.startswith(("stages/", "facestudy/"))]
+    imported = code(stage)
+    assert {path for path in imported if not any(covers(dep, path) for dep in listed)} == set()
+    assert {dep for dep in listed if not any(covers(dep, path) for path in imported)} == set()
+    assert listed == [f"stages/{stage}.py", *sorted(listed[1:])]
+
+
+def test_every_stage_has_its_file_and_every_file_its_stage() -> None:
+    files = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__", "predict"}
+    assert files == set(STAGES)
+
+
+def keys_read(text: str) -> Iterator[str]:
+    """What a stage reads of its settings: `settings.tasks[task].positive` is tasks.${item.task}.positive."""
+    tree = ast.parse(text)
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Subscript)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute | ast.Subscript) or id(node) in inner:
+            continue
+        parts: list[str] = []
+        each: ast.expr = node
+        while isinstance(each, ast.Attribute | ast.Subscript):
+            parts.insert(0, each.attr if isinstance(each, ast.Attribute) else f"${{item.{ast.unparse(each.slice)}}}")
+            each = each.value
+        if isinstance(each, ast.Name) and each.id == "settings":
+            if parts[-1] == "recipe":
+                yield from (".".join([*parts[:-1], field]) for field in Recipe.model_fields)
+            else:
+                yield ".".join(parts)
 
 
 @pytest.mark.parametrize("stage", sorted(set(STAGES) - {"check"}))
 def test_a_stage_declares_the_parameters_it_reads(stage: str) -> None:
     text = (ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8")
-    keys: set[str] = set()
-    for call in re.findall(r"(?:^|[^_\w])read\(([^()]*)\)", text):
-        keys |= {re.sub(r"\{(\w+)\}", r"${item.\1}", key) for key in re.findall(r'f?"([^"]+)"', call)}
-    if "read_recipe(" in text:
-        keys |= {f"variants.${{item.variant}}.{field}" for field in Recipe.model_fields}
     declared = {key.replace("${key}", "${item.variant}") for key in STAGES[stage].get("params", [])}
-    assert keys == declared
+    keys = set(keys_read(text))
+    at_or_below = {key: {each for each in keys if f"{each}.".startswith(f"{key}.")} for key in declared}
+    assert keys == set().union(*at_or_below.values()), "read, and not declared"
+    assert [key for key, below in at_or_below.items() if not below] == [], "declared, and not read"
 
 
 @pytest.mark.parametrize(
     ("stage", "key", "declared"),
     [
         ("split@face", "split.folds", True),
-        ("start@vgg16", "variants.vgg16.arch", True),
+        ("initial_weights@vgg16", "variants.vgg16.arch", True),
         ("train@face-vgg16-0", "variants.vgg16.epochs.face", True),
         ("split@face", "training", False),
-        ("start@vgg16", "variants.vgg16.lr", False),
+        ("initial_weights@vgg16", "variants.vgg16.lr", False),
+        ("train@face-vgg16-0", "variants.vgg16.title", False),
     ],
 )
 def test_a_stage_is_refused_a_parameter_that_it_does_not_declare(
@@ -83,28 +98,41 @@ def test_a_stage_is_refused_a_parameter_that_it_does_not_declare(
 ) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("DVC_STAGE", stage)
+
     if declared:
-        read(key)
+        assert value(read(), key) == value(load(), key)
     else:
         with pytest.raises(StudyError, match=f"reads {key}; dvc.yaml: declare it"):
-            read(key)
+            value(read(), key)
+
+
+def value(section: object, key: str) -> object:
+    """What lies at a key: attributes of sections, entries of tasks, variants and epochs."""
+    for part in key.split("."):
+        section = section[part] if part in ("vgg16", "face") else getattr(section, part)  # type: ignore[index]
+    return section
 
 
 @pytest.mark.parametrize(
     ("stages", "heavy"),
     [
-        ("check download start report", {"torch", "cv2", "sklearn", "scipy", "matplotlib"}),
+        ("check download initial_weights report", {"torch", "cv2", "sklearn", "scipy", "matplotlib"}),
         ("split plot compare", {"torch", "cv2", "sklearn"}),
         ("preprocess pretrain_faces", {"torch", "sklearn", "scipy", "matplotlib"}),
     ],
 )
 def test_a_stage_starts_without_what_it_does_not_need(stages: str, heavy: set[str]) -> None:
     modules = ", ".join(f"stages.{stage}" for stage in stages.split())
-    told = f"import {modules}, sys; print(*{heavy} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    program = f"import {modules}, sys; print(*{heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 
 def test_dvc_parses_its_files_in_c() -> None:
     """Its lock is read in every call; ruamel.yaml falls back to Python without a word."""
     assert YAML(typ="safe").Parser.__module__ == "ruamel.yaml.clib._ruamel_yaml"
+
+
+def test_the_pipeline_is_short_enough_to_read() -> None:
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    assert len(text.partition("artifacts:")[0].splitlines()) <= 300

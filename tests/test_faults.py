@@ -1,4 +1,4 @@
-"""Faults of the machine: what is told, what is left, and that the next run ends as if nothing had happened."""
+"""Faults of the machine: their messages, what is left, and that the next run ends as if nothing had happened."""
 
 import contextlib
 import hashlib
@@ -17,12 +17,13 @@ from typing import Any
 import psutil
 import pytest
 
-from stages import paths
+from facestudy.errors import StudyError
+from facestudy.models import checkpoints
+from facestudy.models.metadata import WeightsMetadata
+from facestudy.project import paths
+from facestudy.sources import duplicates
 from stages.download import download
-from stages.errors import StudyError
-from stages.sources import copies
-from stages.training import checkpoints
-from tests.photos import ROOT, labelled_folder, pack_noise, write_params
+from tests.inputs import ROOT, labelled_folder, pack_noise, write_params
 
 # Root may read and write everything; without these two rights it is refused as its owner would be.
 NO_OVERRIDE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
@@ -41,7 +42,8 @@ SMALL = {
     "data.source": "folder", "preprocess.size": 32,
     "variants.vgg16.epochs.face": 2, "variants.resnet18_scratch.epochs.face": 2,
 }  # fmt: skip
-# A clock that jumps a day back or forth at every look.
+RANDOM = WeightsMetadata(arch="resnet18", origin="random weights")
+# A clock that jumps a day back or forth at every call.
 JUMPS = """
 import itertools, time
 true, days = time.time, itertools.cycle([0, -86400, 86400, 7 * 86400])
@@ -63,7 +65,7 @@ def run(folder: Path, stage: str, before: Sequence[str] = (), **environment: str
 
 def outputs(folder: Path) -> dict[str, bytes]:
     below = [path for name in ("data", "metrics") for path in (folder / name).rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in below if path.name != "timing.json"}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in below}
 
 
 def make(folder: Path) -> Path:
@@ -100,37 +102,37 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
 
 
 def filled(folder: Path) -> Path:
-    """A file that leaves next to no room on the folder's file system."""
+    """A file that leaves next to no space on the folder's file system."""
     filler = folder / "filler"
-    room = os.statvfs(folder)
-    filler.write_bytes(bytes(room.f_bavail * room.f_frsize - 20_000))
+    disk = os.statvfs(folder)
+    filler.write_bytes(bytes(disk.f_bavail * disk.f_frsize - 20_000))
     return filler
 
 
 @mounting
 @pytest.mark.parametrize("stage", STAGES[1:])
-def test_a_full_disk_is_told_and_the_next_run_is_sound(tmp_path: Path, sound: dict[str, bytes], stage: str) -> None:
-    folder, place = tmp_path / "study", STAGES.index(stage)
+def test_a_full_disk_is_an_error_and_the_next_run_is_sound(tmp_path: Path, sound: dict[str, bytes], stage: str) -> None:
+    folder, position = tmp_path / "study", STAGES.index(stage)
     with small_disk(folder, 4000):
         make(folder)
-        for earlier in STAGES[:place]:
+        for earlier in STAGES[:position]:
             assert run(folder, earlier) == ""
         before = outputs(folder)
         filler = filled(folder)
         with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):  # to the last byte
             while True:
                 file.write(bytes(512))
-        told = run(folder, stage)
-        assert "No space left on device; free some, and run `dvc repro` again" in told
+        message = run(folder, stage)
+        assert "No space left on device; free some, and run `dvc repro` again" in message
         filler.unlink()
         assert outputs(folder) == before
-        for later in STAGES[place:]:
+        for later in STAGES[position:]:
             assert run(folder, later) == ""
         assert outputs(folder) == sound
 
 
 @mounting
-def test_a_training_on_a_full_disk_is_told_and_ends_with_the_same_bytes(
+def test_a_training_on_a_full_disk_is_an_error_and_ends_with_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -140,7 +142,7 @@ def test_a_training_on_a_full_disk_is_told_and_ends_with_the_same_bytes(
         os.chdir(folder)
         write_params(Path(), SMALL)
         pack_noise(70, train=49)
-        checkpoints.save(paths.start("resnet18_scratch"), {}, {"origin": "random weights"})
+        checkpoints.save(paths.initial_weights("resnet18_scratch"), {}, RANDOM)
         for full in (True, False):
             if full:
                 filler = filled(Path())
@@ -154,15 +156,17 @@ def test_a_training_on_a_full_disk_is_told_and_ends_with_the_same_bytes(
 
 
 @pytest.mark.parametrize("mode", [0o555, 0o000])
-def test_a_folder_that_may_not_be_written_or_read_is_told(tmp_path: Path, sound: dict[str, bytes], mode: int) -> None:
+def test_a_folder_that_may_not_be_written_or_read_is_an_error(
+    tmp_path: Path, sound: dict[str, bytes], mode: int
+) -> None:
     folder = make(tmp_path / "study")
     for stage in STAGES[:2]:
         assert run(folder, stage) == ""
     closed = folder / "data" / ("splits" if mode else "raw")
     closed.mkdir(exist_ok=True)
     closed.chmod(mode)
-    told = run(folder, "split face", before=NO_OVERRIDE)
-    assert str(closed.relative_to(folder)) in told and "Permission denied; give yourself the right" in told
+    message = run(folder, "split face", before=NO_OVERRIDE)
+    assert str(closed.relative_to(folder)) in message and "Permission denied; give yourself the right" in message
     closed.chmod(0o755)
     for stage in STAGES[2:]:
         assert run(folder, stage) == ""
@@ -170,7 +174,7 @@ def test_a_folder_that_may_not_be_written_or_read_is_told(tmp_path: Path, sound:
 
 
 @mounting
-def test_a_read_only_disk_is_told(tmp_path: Path, sound: dict[str, bytes]) -> None:
+def test_a_read_only_disk_is_an_error(tmp_path: Path, sound: dict[str, bytes]) -> None:
     folder = tmp_path / "study"
     with small_disk(folder, 4000):
         make(folder)
@@ -187,24 +191,24 @@ def test_a_read_only_disk_is_told(tmp_path: Path, sound: dict[str, bytes]) -> No
 def test_a_photo_that_goes_or_changes_while_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sound: dict[str, bytes], gone: bool
 ) -> None:
-    """Between the look at all photos and the copy of each."""
+    """After all photos were read, and before each is copied."""
     folder = make(tmp_path / "study")
     monkeypatch.chdir(folder)
-    photo, merge = Path("data/photos/images/f3.png"), copies.merge
-    kept = photo.read_bytes()
+    photo, merge = Path("data/photos/images/f3.png"), duplicates.merge
+    content = photo.read_bytes()
 
     def meddle(*arguments: Any) -> Any:
         photo.unlink()
         if not gone:
-            photo.write_bytes(kept + b"more")
+            photo.write_bytes(content + b"more")
         return merge(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(copies, "merge", meddle)
+        patch.setattr(duplicates, "merge", meddle)
         with pytest.raises(FileNotFoundError if gone else StudyError, match=r"f3\.png"):
             download()
     assert not paths.RAW.exists()
-    photo.write_bytes(kept)
+    photo.write_bytes(content)
     for stage in STAGES:
         assert run(folder, stage) == ""
     assert outputs(folder) == sound
@@ -220,7 +224,7 @@ def test_too_little_memory_ends_a_stage_and_the_next_run_is_sound(
         assert run(folder, earlier) == ""
     monkeypatch.chdir(folder)
     for variant in ("vgg16", "resnet18_scratch"):
-        checkpoints.save(paths.start(variant), {}, {"origin": "random weights"})
+        checkpoints.save(paths.initial_weights(variant), {}, RANDOM)
     before = outputs(folder)
     limit = (megabytes * 2**20,) * 2
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
@@ -243,7 +247,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, sound: dict[str, byt
     assert outputs(folder) == sound
 
 
-def test_wandb_that_dies_in_the_middle_is_told_and_the_training_ends(
+def test_wandb_that_dies_in_the_middle_is_reported_and_the_training_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -254,21 +258,21 @@ def test_wandb_that_dies_in_the_middle_is_told_and_the_training_ends(
         os.chdir(folder)
         write_params(folder, SMALL | {"variants.resnet18_scratch.epochs.face": 4})
         pack_noise(70, train=49)
-        checkpoints.save(paths.start("resnet18_scratch"), {}, {"origin": "random weights"})
+        checkpoints.save(paths.initial_weights("resnet18_scratch"), {}, RANDOM)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-u", "-m", "stages.train", "face", "resnet18_scratch", "0"]
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert process.stdout is not None
-        told = ""
+        output = ""
         for line in process.stdout:
-            told += line
+            output += line
             if kill and "Epoch 1/4" in line:
                 for child in psutil.Process(process.pid).children(recursive=True):
                     child.kill()
-        assert process.wait(timeout=60) == 0, told
-        assert ("going on without it" in told) == kill
+        assert process.wait(timeout=60) == 0, output
+        assert ("continuing without it" in output) == kill
         ends.append(outputs(folder))
     os.chdir(tmp_path)
     assert ends[0] == ends[1]
@@ -277,7 +281,7 @@ def test_wandb_that_dies_in_the_middle_is_told_and_the_training_ends(
 def pipeline(folder: Path) -> Path:
     """A folder as `make` leaves it, with the project's own pipeline."""
     make(folder)
-    for name in ("stages", ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml"):
+    for name in ("stages", "facestudy", ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml"):
         (folder / name).parent.mkdir(exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         copy(ROOT / name, folder / name)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import signal
 import tarfile
 import zipfile
@@ -26,16 +27,19 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from safetensors.numpy import save as safetensors
 
-from stages import params, paths
+from facestudy.contracts.counts import DownloadReport
+from facestudy.contracts.results import Result
+from facestudy.errors import StudyError
+from facestudy.models import checkpoints
+from facestudy.models.metadata import WeightsMetadata
+from facestudy.photos.reading import UnreadablePicture, ending, read
+from facestudy.project import parameters, paths, sections
+from facestudy.project.files import read_json, write_text
+from facestudy.project.sections import Folder
+from facestudy.sources.folder import collect
+from facestudy.sources.unpacking import unpack
 from stages.check import check
-from stages.errors import StudyError
-from stages.faces.reading import UnreadablePicture, ending, read
-from stages.figures.results import read_json, read_table
-from stages.params import Folder
-from stages.sources.folder import collect
-from stages.sources.unpacking import unpack
-from stages.training import checkpoints
-from tests.photos import ROOT, labelled_folder
+from tests.inputs import ROOT, labelled_folder
 
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "60"))
 SECONDS, BYTES = 5.0, 10**9
@@ -119,8 +123,8 @@ def test_pictures(tmp_path: Path) -> None:
         path.write_bytes(mutations(whole[FORMATS[number % len(FORMATS)]], number))
         with bounded():
             try:
-                found = read(path, 50)
-                assert found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3
+                pixels = read(path, 50)
+                assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
                 assert ending(path, 50).startswith(".")
                 outcomes.add("read")
             except UnreadablePicture as reason:
@@ -190,9 +194,7 @@ def test_names_in_archives(tmp_path_factory: pytest.TempPathFactory, names: list
     with tarfile.open(base / "archive", "w") as opened:
         for name in names:
             info = tarfile.TarInfo(name)
-            info.type = data.draw(
-                st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE])
-            )
+            info.type = data.draw(st.sampled_from(ENTRIES))
             info.linkname = data.draw(st.sampled_from(NASTY))
             opened.addfile(info)
     with bounded():
@@ -270,11 +272,11 @@ def test_mutated_params(study: Path) -> None:
         _checked()
 
 
-def _leaves(values: Any, *place: str) -> Iterator[tuple[str, ...]]:
+def _leaves(values: Any, *key: str) -> Iterator[tuple[str, ...]]:
     if isinstance(values, dict) and values:
-        for key, value in values.items():
-            yield from _leaves(value, *place, key)
-    yield place
+        for name, value in values.items():
+            yield from _leaves(value, *key, name)
+    yield key
 
 
 WHOLE: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -285,33 +287,53 @@ JSON = st.recursive(
 )
 
 
-@given(place=st.sampled_from(sorted(set(_leaves(WHOLE)))), value=JSON)
+@given(key=st.sampled_from(sorted(set(_leaves(WHOLE)))), value=JSON)
 @settings(fuzzed, max_examples=max(10, INPUTS // 4))
-def test_values_in_params(tmp_path_factory: pytest.TempPathFactory, place: tuple[str, ...], value: Any) -> None:
+def test_values_in_params(tmp_path_factory: pytest.TempPathFactory, key: tuple[str, ...], value: Any) -> None:
     values = json.loads(json.dumps(WHOLE))
     section = values
-    for key in place[:-1]:
-        section = section[key]
-    if place:
-        section[place[-1]] = value
+    for name in key[:-1]:
+        section = section[name]
+    if key:
+        section[key[-1]] = value
     else:
         values = value
     with bounded():
         try:
-            params.Params.model_validate(values)
+            sections.Parameters.model_validate(values)
         except ValidationError as error:
-            assert [params._told(fault) for fault in error.errors()]
+            assert [parameters._described(fault) for fault in error.errors()]
+
+
+def _read_history(path: Path) -> Any:
+    folder = paths.model_metrics("face", "vgg16", 0)
+    write_text(folder / "scores.json", '{"reason": "no pictures"}')
+    shutil.copyfile(path, folder / "history.csv")
+    return Result.read("face", "vgg16", "VGG16", 0)
 
 
 @pytest.mark.parametrize(
     ("reader", "whole"),
     [
-        (checkpoints.load, safetensors({"a": np.zeros((3, 4), np.float32)}, {"about": json.dumps({"key": "a"})})),
-        (read_json, json.dumps({"reason": None, "scores": [1, 2.5, {"a": "b"}]}).encode()),
-        (read_table, b"epoch,train_loss\n1,0.5\n2,0.25\n"),
+        (
+            lambda path: checkpoints.load(path, WeightsMetadata),
+            safetensors(
+                {"a": np.zeros((3, 4), np.float32)},
+                {"metadata": json.dumps({"format": 1, "arch": "resnet18", "origin": "random"})},
+            ),
+        ),
+        (
+            lambda path: read_json(path, DownloadReport),
+            b'{"source": "folder", "pictures": 2, "copies": 0, "rejected": {"empty file": 1},'
+            b' "labels": {"face": {"target": 1, "other": 1}, "emotion": {"labels": 30, "pictures": 2}}}',
+        ),
+        (_read_history, b"epoch,train_loss,train_accuracy,val_loss,val_accuracy\n1,0.5,1,0.5,1\n"),
     ],
 )
-def test_files_between_stages(tmp_path: Path, reader: Callable[[Path], Any], whole: bytes) -> None:
+def test_files_between_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Callable[[Path], Any], whole: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "file"
     path.write_bytes(whole)
     reader(path)
@@ -331,15 +353,15 @@ def test_files_between_stages(tmp_path: Path, reader: Callable[[Path], Any], who
     "kind", ["pipe", "device", "loop", "outside", "folder", "long", "newline", "quote", "gigapixels", "nested"]
 )
 def test_odd_things_in_a_photo_folder(study: Path, kind: str) -> None:
-    """Each beside sound photos, which are taken in whatever lies there."""
+    """Each beside sound photos, which are read whatever lies there."""
     root = study / "photos"
     labelled_folder(root, faces=4, emotions=0)
     folder = root / "face" / "target"
     (root / "labels.csv").unlink()
     folder.mkdir(parents=True)
-    for place, label in enumerate(("target", "target", "stranger", "stranger")):
+    for number, label in enumerate(("target", "target", "stranger", "stranger")):
         (root / "face" / label).mkdir(exist_ok=True)
-        (root / "images" / f"f{place}.png").rename(root / "face" / label / f"f{place}.png")
+        (root / "images" / f"f{number}.png").rename(root / "face" / label / f"f{number}.png")
     names = {"long": "x" * 251 + ".png", "newline": "a\nb.png", "quote": "a\"b'c.png"}
     odd = folder / names.get(kind, "odd.png")
     match kind:
@@ -362,19 +384,19 @@ def test_odd_things_in_a_photo_folder(study: Path, kind: str) -> None:
             odd.write_bytes(picture("png"))
     with bounded():
         table = collect(Folder(path=str(root)), root)
-        taken = []
+        usable = []
         for file in table["file"]:
             try:
                 read(root / file, 50)
-                taken.append(Path(file).name)
+                usable.append(Path(file).name)
             except UnreadablePicture as reason:
                 assert str(reason)
-    sound = [f"f{place}.png" for place in range(4)]
-    assert sorted(taken) == sorted([*sound, odd.name] if kind in names else sound)
+    sound = [f"f{number}.png" for number in range(4)]
+    assert sorted(usable) == sorted([*sound, odd.name] if kind in names else sound)
 
 
 def _huge() -> bytes:
-    """A PNG whose header tells of two gigapixels."""
+    """A PNG whose header claims two gigapixels."""
     whole = bytearray(picture("png"))
     whole[16:24] = (50_000).to_bytes(4, "big") + (40_000).to_bytes(4, "big")
     whole[29:33] = zlib.crc32(whole[12:29]).to_bytes(4, "big")

@@ -7,20 +7,22 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import paths
+from facestudy.contracts.exports import ExportReport
+from facestudy.contracts.scores import Scores
+from facestudy.csv_writer import write_csv
+from facestudy.project import paths
+from facestudy.project.files import read_json
+from facestudy.project.parameters import load
+from facestudy.synthetic.photo_sets import collect_pretraining
 from stages.check import check
 from stages.download import download
 from stages.evaluate import evaluate
 from stages.export import export
-from stages.figures.results import read_json
-from stages.params import load
+from stages.initial_weights import initial_weights
 from stages.preprocess import preprocess
-from stages.sources.sample import collect_pretraining
 from stages.split import split
-from stages.start import start
 from stages.train import train
-from stages.writing import write_csv
-from tests.photos import ROOT, pack_noise, write_params
+from tests.inputs import ROOT, pack_noise, write_params
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +44,8 @@ def test_any_classifier_of_torchvision_is_a_variant(tmp_path: Path, arch: str) -
     (architecture,) = shown["weights"]["architectures"].values()  # type: ignore[attr-defined]
     (own,) = shown["variants"].values()
     write_params(tmp_path, {})
-    scratch = load().variants["resnet18_scratch"].model_dump()
-    own = {**scratch, **own, "arch": arch, "epochs": {"face": 1, "emotion": 1}}  # type: ignore[dict-item]
+    from_scratch = load().variants["resnet18_scratch"].model_dump()
+    own = {**from_scratch, **own, "arch": arch, "epochs": {"face": 1, "emotion": 1}}  # type: ignore[dict-item]
     write_params(
         tmp_path, {f"weights.architectures.{arch}": architecture, "variants.own": own, "challenges.strengths": [5]}
     )
@@ -52,13 +54,13 @@ def test_any_classifier_of_torchvision_is_a_variant(tmp_path: Path, arch: str) -
     check()
     pack_noise(40, train=28)
     write_csv(paths.RAW / "index.csv", pd.DataFrame({"file": [f"{number}.png" for number in range(40)], "person": ""}))
-    start("own")
-    train("face", "own", "0")
-    evaluate("face", "own", "0")
-    export("face", "own", "0")
-    scores = read_json(paths.model_metrics("face", "own", 0) / "scores.json")
-    exported = read_json(paths.model_metrics("face", "own", 0) / "export.json")
-    assert scores["pictures"] == exported["pictures"] == 12 and scores["settings"]["arch"] == arch
+    initial_weights("own")
+    train("face", "own", 0)
+    evaluate("face", "own", 0)
+    export("face", "own", 0)
+    scores = read_json(paths.model_metrics("face", "own", 0) / "scores.json", Scores)
+    exported = read_json(paths.export_report("face", "own", 0), ExportReport)
+    assert scores.pictures == exported.pictures == 12 and scores.settings["arch"] == arch
 
 
 def test_a_third_task_is_trained_from_class_folders(tmp_path: Path) -> None:
@@ -83,9 +85,9 @@ def test_a_third_task_is_trained_from_class_folders(tmp_path: Path) -> None:
     download()
     split("glasses")
     preprocess("glasses")
-    start("resnet18_scratch")
-    train("glasses", "resnet18_scratch", "0")
-    evaluate("glasses", "resnet18_scratch", "0")
-    scores = read_json(paths.model_metrics("glasses", "resnet18_scratch", 0) / "scores.json")
-    assert scores["classes"] == ["other", "yes"] and scores["positive"] == "yes"
-    assert scores["pictures"] == pytest.approx(0.2 * sum(map(len, chosen.values())), abs=2)
+    initial_weights("resnet18_scratch")
+    train("glasses", "resnet18_scratch", 0)
+    evaluate("glasses", "resnet18_scratch", 0)
+    scores = read_json(paths.model_metrics("glasses", "resnet18_scratch", 0) / "scores.json", Scores)
+    assert scores.classes == ["other", "yes"] and scores.positive == "yes"
+    assert scores.pictures == pytest.approx(0.2 * sum(map(len, chosen.values())), abs=2)

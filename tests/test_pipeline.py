@@ -9,16 +9,19 @@ import sys
 import time
 from pathlib import Path
 
+import onnx
 import pandas as pd
 import pytest
 import yaml
+from safetensors import safe_open
 
 from tests.clone import ROOT, VARIANTS, run, set_keys, shrunk_clone
 from tests.torture import kills
 from tests.traces import NO_STRACE, strace_works, traced_python, violations
+from tools import data_formats
 from tools.browser import CHROMIUM, NO_CHROMIUM, opened
 
-MODEL_STAGES = ("train", "evaluate", "export", "plot")  # that run once for each model
+MODEL_STAGES = ("train", "evaluate", "export")  # that run once for each model
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +37,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clone
 
 
-def ran(told: str) -> set[str]:
+def ran(output: str) -> set[str]:
     """Stages that ran, by what `dvc repro` printed."""
-    marked = [line for line in told.splitlines() if line.startswith("Running stage '")]
+    marked = [line for line in output.splitlines() if line.startswith("Running stage '")]
     return {line.split("'")[1] for line in marked}
 
 
@@ -51,9 +54,8 @@ def test_all_that_is_promised_is_there(study: Path) -> None:
             assert scores["loss"] == pytest.approx(history["val_loss"].iloc[-1], abs=1e-4)
             predictions = pd.read_csv(folder / "predictions.csv")
             assert scores["accuracy"] == pytest.approx((predictions["truth"] == predictions["prediction"]).mean())
-            assert {"pictures_per_second", "seconds", "peak_memory_mb"} <= set(
-                json.loads((folder / "timing.json").read_text())
-            )
+            timing = json.loads((study / "timings" / task / variant / "0" / "train.json").read_text())
+            assert {"pictures_per_second", "seconds", "peak_memory_mb"} <= set(timing)
             assert len((folder / "epochs.log").read_text().splitlines()) == 2
             assert (study / "data" / "checkpoints" / task / variant / "0.safetensors").is_file()
     report = (study / "plots" / "report.md").read_text()
@@ -62,6 +64,37 @@ def test_all_that_is_promised_is_there(study: Path) -> None:
     assert len(list((study / "plots" / "mistakes").glob("*/*.html"))) == 6
     assert len(list(study.glob("wandb/offline-run-*"))) == 12  # six trained, six evaluated
     assert run(study, "git", "status", "--porcelain") == ""
+    assert "pictures_per_second" in run(study, "dvc", "metrics", "show")
+
+
+def below(study: Path, pattern: str) -> list[Path]:
+    """Files of a path of docs/data-formats.md, whose words in capitals stand for names."""
+    files = sorted(study.glob(re.sub(r"[A-Z]{4,}", "*", pattern)))
+    assert files, pattern
+    return files
+
+
+def test_files_have_the_fields_that_are_documented(study: Path) -> None:
+    for pattern, (model, *_) in data_formats.JSON.items():
+        for path in below(study, pattern):
+            model.model_validate_json(path.read_bytes())
+    for pattern, (model, *_) in data_formats.METADATA.items():
+        for path in below(study, pattern):
+            if path.suffix == ".onnx":
+                text = onnx.load(path).metadata_props[0].value
+            else:
+                with safe_open(path, framework="np") as file:
+                    text = file.metadata()["metadata"]
+            model.model_validate_json(text)
+    for pattern, columns in data_formats.TABLES.items():
+        for path in below(study, pattern):
+            if pattern == "data/prepared/TASK/index.csv" and path.parent.name == "pretrain":
+                continue
+            header = pd.read_csv(path, nrows=0).columns
+            fixed = {name for name in columns if "<" not in name}
+            assert fixed <= set(header), path
+            if not any("<" in name for name in columns):
+                assert list(header) == list(columns), path
 
 
 @pytest.mark.skipif(not strace_works(), reason=NO_STRACE)
@@ -73,24 +106,25 @@ def test_a_stage_opens_what_it_declares_and_nothing_else(study: Path) -> None:
         log = (study.parent / "traces" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
         assert f"stages/{name.split('@')[0]}.py" in log, f"{name} is not traced"
         found[name] = violations(log, study, deps, outs)
-    assert {name: told for name, told in found.items() if told} == {}
+    assert {name: output for name, output in found.items() if output} == {}
 
 
 def test_no_output_names_the_user_or_the_machine(study: Path) -> None:
-    texts = {path: path.read_bytes() for folder in ("data", "metrics", "plots") for path in (study / folder).rglob("*")
-             if path.is_file()}  # fmt: skip
+    folders = ("data", "metrics", "plots", "timings")
+    paths = [path for folder in folders for path in (study / folder).rglob("*") if path.is_file()]
+    texts = {path: path.read_bytes() for path in paths}
     names = [str(study), str(Path.home()), socket.gethostname(), sys.executable]
-    told = {
+    output = {
         (path.name, name) for path, text in texts.items() for name in names if len(name) > 5 and name.encode() in text
     }
-    assert len(texts) > 100 and told == set()
+    assert len(texts) > 100 and output == set()
 
 
 def test_only_the_new_seed_is_trained(study: Path) -> None:
     set_keys(study, {"seeds": [0, 1]})
-    told = json.loads(run(study, "dvc", "status", "--json"))
+    output = json.loads(run(study, "dvc", "status", "--json"))
     run(study, "git", "checkout", "-q", ".")
-    new = {name for name in told if name.split("@")[0] in MODEL_STAGES}
+    new = {name for name in output if name.split("@")[0] in MODEL_STAGES}
     models = [f"{task}-{variant}-1" for task in ("face", "emotion") for variant in VARIANTS]
     assert new == {f"{stage}@{model}" for stage in MODEL_STAGES for model in models}
 
@@ -106,13 +140,81 @@ def test_again_nothing_runs(study: Path) -> None:
         path.unlink()
 
 
-def test_changed_scoring_trains_nothing(study: Path) -> None:
-    path = study / "stages" / "scoring" / "scores.py"
-    kept = path.read_text(encoding="utf-8")
-    path.write_text(f"{kept}# changed\n", encoding="utf-8")
-    told = json.loads(run(study, "dvc", "status", "--json"))
-    path.write_text(kept, encoding="utf-8")
-    assert {name.split("@")[0] for name in told} == {"evaluate"}
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, (path, old)
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+# An edit, by file, text and what it becomes, and the stages that have to run for it, those that follow left out.
+EDITS = {
+    "scoring": ("facestudy/evaluation/scores.py", "\n\n\ndef score(", "\n\n\nUNUSED = 0\n\n\ndef score(", {"evaluate"}),
+    "training loop": ("facestudy/training/loop.py", "NORM_STEPS = 8", "NORM_STEPS = 9", {"train"}),
+    "plot colour": ("facestudy/figures/style.py", "#0072B2", "#0072B3", {"plot", "compare"}),
+    "title": ("params.yaml", "title: VGG16\n", "title: VGG-16\n", {"check"}),
+    "CSV writer": (
+        "facestudy/csv_writer.py",
+        "index=False",
+        "index=bool(0)",
+        {"download", "split", "leaks", "preprocess", "pretrain_faces", "train", "evaluate", "compare"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_reruns_what_depends_on_it(study: Path, name: str) -> None:
+    file, old, new, stages = EDITS[name]
+    edit(study / file, old, new)
+    status = json.loads(run(study, "dvc", "status", "--json"))
+    run(study, "git", "checkout", "-q", ".")
+    assert {stage.split("@")[0] for stage in status} == stages
+
+
+def test_a_changed_title_trains_nothing(study: Path) -> None:
+    edit(study / "params.yaml", "title: VGG16\n", "title: VGG-16\n")
+    run(study, "dvc", "repro", "check")
+    status = json.loads(run(study, "dvc", "status", "--json"))
+    assert {stage.split("@")[0] for stage in status} == {"plot", "mistakes", "compare", "report"}
+    run(study, "git", "checkout", "-q", ".")
+    run(study, "dvc", "checkout")
+
+
+def accept_code(study: Path) -> "subprocess.CompletedProcess[str]":
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = [sys.executable, "-m", "tools.accept_code"]
+    return subprocess.run(
+        command, cwd=study, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_comment_is_accepted_and_reruns_nothing(study: Path) -> None:
+    loop = study / "facestudy" / "training" / "loop.py"
+    edit(loop, "NORM_STEPS = 8", "# seldom\nNORM_STEPS = 8")
+    assert {name.split("@")[0] for name in json.loads(run(study, "dvc", "status", "--json"))} == {"train"}
+    done = accept_code(study)
+    assert done.returncode == 0, done.stderr
+    assert ran(run(study, "dvc", "repro")) == set() and "up to date" in run(study, "dvc", "status")
+    changed = run(study, "git", "diff", "--name-only")
+    assert set(changed.split()) == {"facestudy/training/loop.py", "dvc.lock"}
+    run(study, "git", "commit", "-qam", "a comment")  # what later edits are compared with
+
+
+def test_a_changed_line_is_refused_by_name_and_runs(study: Path) -> None:
+    loop = study / "facestudy" / "training" / "loop.py"
+    edit(loop, "NORM_STEPS = 8", "NORM_STEPS = 9")
+    lock = (study / "dvc.lock").read_bytes()
+    done = accept_code(study)
+    assert done.returncode == 1 and "facestudy/training/loop.py: the module" in done.stderr
+    assert (study / "dvc.lock").read_bytes() == lock
+    run(study, "git", "checkout", "-q", ".")
+
+
+def test_nothing_is_accepted_where_more_than_code_changed(study: Path) -> None:
+    edit(study / "facestudy" / "training" / "loop.py", "NORM_STEPS = 8", "# seldom\nNORM_STEPS = 8")
+    set_keys(study, {"variants.vgg16.lr": 0.1})
+    done = accept_code(study)
+    assert done.returncode != 0 and "not its code alone changed" in done.stderr
+    run(study, "git", "checkout", "-q", ".")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="stages end with dvc on Linux alone")
@@ -125,29 +227,29 @@ def test_killed_stages_end_with_the_same_bytes(study: Path) -> None:
 def test_one_variant_changed_runs_what_follows_from_it(study: Path) -> None:
     key = "variants.resnet18_scratch.epochs.emotion"
     set_keys(study, {key: 1})
-    told = ran(run(study, "dvc", "repro"))
+    output = ran(run(study, "dvc", "repro"))
     model = "emotion-resnet18_scratch-0"
     after = {f"{stage}@{model}" for stage in MODEL_STAGES}
-    assert told == {"check", *after, "mistakes@emotion", "compare@emotion", "report"}
+    assert output == {"check", *after, "plot@emotion", "mistakes@emotion", "compare@emotion", "report"}
     set_keys(study, {"variants.resnet18_scratch.lr": 0.0005})
-    told = ran(run(study, "dvc", "repro"))
+    output = ran(run(study, "dvc", "repro"))
     models = [f"{task}-resnet18_scratch-0" for task in ("face", "emotion")]
     after = {f"{stage}@{model}" for stage in MODEL_STAGES for model in models}
-    after |= {f"{stage}@{task}" for stage in ("mistakes", "compare") for task in ("face", "emotion")}
-    assert told == {"check", *after, "report"}
+    after |= {f"{stage}@{task}" for stage in ("plot", "mistakes", "compare") for task in ("face", "emotion")}
+    assert output == {"check", *after, "report"}
 
 
 def test_metrics_and_plots_compare_revisions(study: Path) -> None:
     assert "accuracy" in run(study, "dvc", "metrics", "diff", "HEAD")
-    told = run(study, "dvc", "plots", "diff", "HEAD", "--json")
-    assert "curves.csv" in told and "confusion_zscore.csv" in told
+    output = run(study, "dvc", "plots", "diff", "HEAD", "--json")
+    assert "curves.csv" in output and "confusion_zscore.csv" in output
     assert "comparison" in run(study, "dvc", "plots", "show", "--json")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def test_plots_are_drawn_in_pages_that_need_no_network(study: Path) -> None:
-    told = run(study, "python", "-m", "tools.plots", "--no-open", "HEAD")
-    addresses = [line for line in told.splitlines() if line.startswith("file:")]
+    output = run(study, "python", "-m", "facestudy.cli", "plots", "--no-open", "HEAD")
+    addresses = [line for line in output.splitlines() if line.startswith("file:")]
     assert [address.split("/")[-2] for address in addresses] == ["show", "diff"]
     for address in addresses:
         with opened(offline=True) as (page, wrong):
@@ -174,10 +276,12 @@ def follow(study: Path, section: str) -> str:
 
 def test_recipe_change_one_number_and_compare(study: Path) -> None:
     run(study, "git", "checkout", "-q", ".")
-    told = follow(study, "Change one number and compare")
-    assert "tage 'train@face-resnet18_scratch-0'" in told and "train@emotion" not in told  # run, or from the run cache
-    assert re.search(r"variants.resnet18_scratch.lr +0.001 +0.0005", told)
-    assert re.search(r"resnet18_scratch/0/scores.json +accuracy", told) and "gentler" in told
+    output = follow(study, "Change one number and compare")
+    assert (
+        "tage 'train@face-resnet18_scratch-0'" in output and "train@emotion" not in output
+    )  # run, or from the run cache
+    assert re.search(r"variants.resnet18_scratch.lr +0.001 +0.0005", output)
+    assert re.search(r"resnet18_scratch/0/scores.json +accuracy", output) and "gentler" in output
 
 
 def test_recipe_back_to_an_earlier_result(study: Path) -> None:
@@ -190,8 +294,8 @@ def test_recipe_a_grid(study: Path) -> None:
     show = script.splitlines()[-1]
     run(study, "bash", "-c", script.removesuffix(show))
     deadline = time.monotonic() + 240
-    while (told := run(study, "dvc", "queue", "status")).count("Success") < 2:
-        assert "Failed" not in told and time.monotonic() < deadline, told
+    while (output := run(study, "dvc", "queue", "status")).count("Success") < 2:
+        assert "Failed" not in output and time.monotonic() < deadline, output
         time.sleep(1)
     assert run(study, "git", "status", "--porcelain") == ""
     table = run(study, "bash", "-c", show)
@@ -205,8 +309,8 @@ def test_recipe_keep_one(study: Path) -> None:
 
 
 def test_recipe_share_data_and_models(study: Path) -> None:
-    told = follow(study, "Share data and models")
-    assert ran(told) == set() and "up to date" in told
+    output = follow(study, "Share data and models")
+    assert ran(output) == set() and "up to date" in output
     assert (study.parent / "elsewhere" / "plots" / "report.html").is_file()
 
 
@@ -238,4 +342,4 @@ def test_the_lists_of_models_in_dvc_yaml_follow_the_matrix() -> None:
         f"{task}-{variant}".replace("_", "-"): f"data/checkpoints/{task}/{variant}/{seed}.safetensors"
         for task, variant, seed in models
     }
-    assert pipeline["metrics"] == [f"metrics/{task}/{variant}/{seed}/timing.json" for task, variant, seed in models]
+    assert pipeline["metrics"] == ["timings"]

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.photos import ROOT
+from tests.inputs import ROOT
 
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal"}
+LOADERS = {"torch.load", "torch.hub.load_state_dict_from_url", "load_state_dict_from_url"}
 CALLS = {"torch.save", "joblib.dump", "joblib.load", "pd.read_pickle", "pandas.read_pickle", "np.save", "numpy.save"}
-FILES = sorted((ROOT / "stages").rglob("*.py"))
+FILES = sorted(path for folder in ("facestudy", "stages") for path in (ROOT / folder).rglob("*.py"))
 
 
 def unsafe(text: str) -> list[str]:
-    """Places of a program that read or write pickles; `torch.load` counts but for `weights_only=True`."""
+    """Lines of a program that read or write pickles; torch's loaders count but for `weights_only=True`."""
     found = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -22,10 +23,10 @@ def unsafe(text: str) -> list[str]:
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            wrong = name in CALLS or name.endswith(".to_pickle")
-            wrong |= name == "torch.load" and given.get("weights_only") != "True"
-            wrong |= name in ("np.load", "numpy.load") and given.get("allow_pickle") != "False"
-            if wrong:
+            refused = name in CALLS or name.endswith(".to_pickle")
+            refused |= name in LOADERS and given.get("weights_only") != "True"
+            refused |= name in ("np.load", "numpy.load") and given.get("allow_pickle") != "False"
+            if refused:
                 found.append(f"{node.lineno}: {name}")
     return found
 
@@ -37,11 +38,13 @@ def test_no_file_reads_or_writes_a_pickle(path: Path) -> None:
 
 def test_planted_pickles_are_found() -> None:
     text = "import pickle\nfrom joblib import load\ntorch.load(p)\nnp.load(p)\ntable.to_pickle(p)\ntorch.save(a, p)\n"
-    assert [place.split(":")[0] for place in unsafe(text)] == ["1", "3", "4", "5", "6"]
+    text += "load_state_dict_from_url(u)\n"
+    assert [line.split(":")[0] for line in unsafe(text)] == ["1", "3", "4", "5", "6", "7"]
     assert unsafe("torch.load(p, weights_only=True)\nnp.load(p, allow_pickle=False)\n") == []
 
 
 def test_torchvision_s_own_files_alone_are_read_by_torch() -> None:
     """They come in torch's format, are known by their hash, and are read as tensors alone (`weights_only`)."""
-    users = [path.name for path in FILES if "torch.load(" in path.read_text(encoding="utf-8")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in FILES}
+    users = [name for name, text in texts.items() if any(f"{loader}(" in text for loader in LOADERS)]
     assert users == ["imagenet.py"]

@@ -17,20 +17,20 @@ TABLES = {
     "curves": "curves",
     "confusion": "confusion_counts",
     "confusion_zscore": "confusion_zscore",
-    "challenges": "challenges",
+    "corruptions": "corruptions",
 }
 
 
 def tables(folder: Path, share: float) -> None:
-    """The tables of a task as compare writes them: two variants, two classes, one epoch, one kind of hard picture."""
+    """The tables of a task as compare writes them: two variants, two classes, one epoch, one kind of corruption."""
     folder.mkdir(parents=True, exist_ok=True)
     models = [("vgg16", 0), ("resnet18_scratch", 0)]
     curves = pd.DataFrame(models, columns=["variant", "seed"])
     curves.assign(epoch=1, train_loss=0.5, train_accuracy=share, val_loss=0.6, val_accuracy=share).to_csv(
         folder / "curves.csv", index=False
     )
-    hard = curves.assign(kind="blur", strength=5, accuracy=share, low=share - 0.1, high=share + 0.1)
-    hard.to_csv(folder / "challenges.csv", index=False)
+    outcomes = curves.assign(kind="blur", strength=5, accuracy=share, low=share - 0.1, high=share + 0.1)
+    outcomes.to_csv(folder / "corruptions.csv", index=False)
     rows = [(*model, truth, prediction) for model in models for truth in "ab" for prediction in "ab"]
     cells = pd.DataFrame(rows, columns=["variant", "seed", "truth", "prediction"])
     cells.assign(count=7).to_csv(folder / "confusion.csv", index=False)
@@ -58,9 +58,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             tables(Path("plots/face"), share)
             call("git", "add", "-A")
             call("git", "-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-q", "-m", "commit")
-        told = json.loads(call(sys.executable, "-m", "dvc", "plots", "diff", "HEAD~1", "HEAD", "--json"))
-    assert "errors" not in told
-    return {Path(name).stem: content[0]["content"] for name, content in told["data"].items()}
+        output = json.loads(call(sys.executable, "-m", "dvc", "plots", "diff", "HEAD~1", "HEAD", "--json"))
+    assert "errors" not in output
+    return {Path(name).stem: content[0]["content"] for name, content in output["data"].items()}
 
 
 def test_every_anchor_is_filled_and_every_row_of_both_revisions_is_in_it(shown: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ def test_every_anchor_is_filled_and_every_row_of_both_revisions_is_in_it(shown: 
         rows = content["data"]["values"]
         assert {row["rev"] for row in rows} == {"HEAD~1", "HEAD"}
         assert {row["variant"] for row in rows} == {"vgg16", "resnet18_scratch"}
-        assert len(rows) == (4 if table in ("curves", "challenges") else 16)
+        assert len(rows) == (4 if table in ("curves", "corruptions") else 16)
 
 
 def test_fields_that_a_template_reads_are_in_the_tables(shown: dict[str, Any]) -> None:

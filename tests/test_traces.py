@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from tests.photos import ROOT
+from tests.inputs import ROOT
 from tests.traces import NO_STRACE, strace_works, traced_python, violations
 
 SCRIPT = """
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 import cv2
 from safetensors import safe_open
-from stages.writing import write_text
+from facestudy.project.files import write_text
 import planted
 cv2.imread("given.png")
 cv2.imread("hidden.png")

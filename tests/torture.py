@@ -26,14 +26,14 @@ import psutil
 import yaml
 
 from benchmarks.machine import description
-from stages.writing import write_text
+from facestudy.project.files import write_text
 from tests.clone import ROOT, run, shrunk_clone
 from tests.traces import SCRATCH
 
 PAGE = Path("docs/reliability.md")
 FUZZ_INPUTS = 2500  # for each reader
 # They hold seconds and memory, or what a killed process had under way, which .dvcignore keeps from being an output.
-CHANGING = re.compile(r"timing\.json$|report\.(md|html)$|\.part(/|$)|(^|/)\.[^/]+\.tmp$")
+CHANGING = re.compile(r"report\.(md|html)$|\.part(/|$)|(^|/)\.[^/]+\.tmp$")
 MENDED = "dvc.lock cut off by DVC, which writes it in place; mended by `git checkout dvc.lock`"
 Row = tuple[str, int, int]  # what was tried, how often, and how often it ended as if nothing had happened
 
@@ -96,7 +96,7 @@ def kill(study: Path, stage: str, way: str, delay: float, clean: dict[str, str])
     Or "too late" where it had ended, or MENDED where README's remedy for a broken dvc.lock was needed.
     """
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "WANDB_MODE": "offline", "PATH": path}
+    environment = {**os.environ, "WANDB_MODE": "offline", "STUDY_RESUME_SHARE": "inf", "PATH": path}
     command = ["dvc", "repro", "--force", "--single-item", "--no-run-cache", stage]
     with tempfile.TemporaryFile() as told:
         process = subprocess.Popen(
@@ -206,7 +206,7 @@ FAULTS = {
     "network: silent, broken off, without end, wrong hash, hostile archives": ["tests/sources/test_archive.py"],
     "W&B that fails at start": ["tests/training/test_tracking.py"],
     "trainings killed, also on two processes": ["tests/training/test_resume.py"],
-    "dvc ended, nothing left running": ["tests/test_dvc_process.py"],
+    "dvc ended, nothing left running": ["tests/test_process.py"],
 }
 
 
@@ -247,8 +247,8 @@ def _write(rows: list[Row], lost: list[str], number: int, seconds: float) -> Non
     text = f"""# Reliability
 
 Made by `make torture`. A stage, or `dvc` itself, is ended at {number} random moments, each time followed by a
-`dvc repro` whose outputs must equal those of a run that nothing ended, byte for byte (but for the report and
-`timing.json`, which hold seconds); nothing may go on running, and no step may stand twice in W&B's offline files.
+`dvc repro` whose outputs must equal those of a run that nothing ended, byte for byte (but for the report,
+which holds seconds); nothing may go on running, and no step may stand twice in W&B's offline files.
 What a killed process had under way may stay behind, as a hidden file, `.*.part` of a stage or `.*.tmp` of DVC:
 neither DVC nor Git counts it. Faults and inputs are those of the tests; an input survives where the answer is a
 result or an error of ours, within 5 seconds and 1 GB.

@@ -13,7 +13,7 @@ OPENED = re.compile(r'(?:open|openat|creat)\((?:[A-Z_0-9]+, )?"((?:[^"\\]|\\.)*)
 RENAMED = re.compile(r'rename(?:at2?)?\(.*"((?:[^"\\]|\\.)*)"[^"]*\) = 0')
 WRITES = ("O_WRONLY", "O_RDWR", "O_CREAT")
 # Read by every stage, or written beside what DVC knows: scratch, W&B's files, seconds and memory.
-SHARED = {f"stages/{name}.py" for name in ("params", "paths", "errors", "writing", "dvc_process", "__init__")}
+SHARED = {f"facestudy/{name}.py" for name in ("errors", "stage", "process")}
 SCRATCH = (".resume/", "wandb/", "data/.fetching/")
 
 
@@ -47,10 +47,10 @@ def violations(log: str, root: Path, deps: Iterable[str], outs: Iterable[str]) -
             continue
         if path.endswith((".py", ".pyc")):
             code = re.sub(r"__pycache__/(\w+)\.cpython-\d+\.pyc(\.\d+)?$", r"\1.py", path)
-            if not writes and code not in SHARED and not code.endswith("__init__.py") and code not in deps:
+            if not writes and code not in SHARED and not code.endswith("__init__.py") and not _below(code, deps):
                 found.append(f"reads the code {code}")
             continue
-        own = _below(path, outs) or path.endswith(("timing.json", "timing.json.part"))
+        own = _below(path, [*outs, "timings"])
         if writes and not own:
             found.append(f"writes {path}")
         elif not writes and not own and not _below(path, deps):
@@ -76,6 +76,6 @@ def _opened(log: str, root: Path) -> Iterator[tuple[str, bool]]:
 
 
 def _below(path: str, places: Iterable[str]) -> bool:
-    # `.name.part` is what becomes `name` when it is whole (stages/writing.py).
+    # `.name.part` is what becomes `name` when it is whole (facestudy/project/files.py).
     plain = re.sub(r"(^|/)\.([^/]+)\.part(?=/|$)", r"\1\2", path)
     return any(plain == place or plain.startswith(f"{place}/") for place in places)

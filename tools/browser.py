@@ -13,17 +13,17 @@ NO_CHROMIUM = "chromium is not there (Debian: apt install chromium)"
 
 @contextmanager
 def opened(width: int = 1440, height: int = 900, **context: Any) -> Iterator[tuple[Page, list[str]]]:
-    """An empty page, and a list that fills with the faults its console tells and what it asks the network for."""
+    """An empty page, and a list that fills with what its console complains of and what it asks the network for."""
     with sync_playwright() as playwright:
         # Chromium's own sandbox needs rights that containers and root do not have.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_context(viewport={"width": width, "height": height}, **context).new_page()
         page.set_default_timeout(15_000)
-        wrong: list[str] = []
-        page.on("console", lambda told: wrong.append(told.text) if told.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda asked: None if local(asked.url) else wrong.append(asked.url))
-        yield page, wrong
+        faults: list[str] = []
+        page.on("console", lambda entry: faults.append(entry.text) if entry.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: None if local(request.url) else faults.append(request.url))
+        yield page, faults
         browser.close()
 
 

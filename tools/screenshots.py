@@ -18,13 +18,13 @@ from tempfile import TemporaryDirectory
 import uvicorn
 from playwright.sync_api import Page
 
-from stages import params, paths
-from stages.errors import StudyError
-from stages.errors import main as run
-from stages.sources.sample import collect_pretraining
+from facestudy.dvc_plots import pages
+from facestudy.errors import StudyError
+from facestudy.inference.demo import application
+from facestudy.project import parameters, paths
+from facestudy.stage import main as run
+from facestudy.synthetic.photo_sets import collect_pretraining
 from tools.browser import CHROMIUM, NO_CHROMIUM, opened
-from tools.demo import application
-from tools.plots import pages
 
 FOLDER = Path("docs/screenshots")
 PORT = 7869
@@ -38,7 +38,7 @@ def screenshots(revisions: list[str]) -> None:
     """Write all pictures; StudyError without Chromium."""
     if CHROMIUM is None:
         raise StudyError(NO_CHROMIUM)
-    settings = params.load()
+    settings = parameters.load()
     if settings.data.source != "sample":
         raise StudyError("data.source: pictures for everybody to see are made of drawn faces alone; take `sample`")
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -56,13 +56,15 @@ def _save(page: Page, name: str, whole: bool = False) -> None:
 
 
 def _terminal(photos: Path) -> None:
-    command = [sys.executable, "-m", "stages.predict", "photos"]
+    command = [sys.executable, "-m", "facestudy.cli", "predict", "photos"]
     settings = {**os.environ, "PYTHONPATH": str(Path.cwd()), "COLUMNS": str(WIDTH)}
-    for place in (paths.DATA, paths.METRICS):  # the photos stand in a study, so that their names are short
-        (photos.parent / place).symlink_to(place.absolute())
-    told = subprocess.run(command, cwd=photos.parent, env=settings, capture_output=True, text=True, check=True).stdout
+    for folder in (paths.DATA, paths.METRICS):  # the photos stand in a study, so that their names are short
+        (photos.parent / folder).symlink_to(folder.absolute())
+    answers = subprocess.run(
+        command, cwd=photos.parent, env=settings, capture_output=True, text=True, check=True
+    ).stdout
     with opened() as (page, _):
-        page.set_content(TERMINAL.format(escape(f"$ python -m stages.predict photos\n{told}")))
+        page.set_content(TERMINAL.format(escape(f"$ facestudy predict photos\n{answers}")))
         page.locator("pre").screenshot(path=FOLDER / "terminal.png")
 
 

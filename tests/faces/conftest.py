@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.faces.reading import read
-from stages.params import Preprocess
-from stages.sources import sample
+from facestudy.photos.reading import read
+from facestudy.project.sections import Preprocess
+from facestudy.synthetic import photo_sets
 
 SETTINGS = Preprocess(
     size=48,
@@ -25,7 +25,7 @@ SETTINGS = Preprocess(
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Files of well-lit drawn people whose faces nothing covers."""
     folder = tmp_path_factory.mktemp("drawn")
-    table = sample.collect_pretraining(40, 40, ["happy", "neutral"], 128, 0, folder)
+    table = photo_sets.collect_pretraining(40, 40, ["happy", "neutral"], 128, 0, folder)
     clear = table[(table["occlusion"] == "none") & (table["light"] != "very_dark")]
     return [folder / file for file in clear["file"]]
 

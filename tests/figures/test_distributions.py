@@ -1,14 +1,16 @@
 import numpy as np
 import pytest
 
-from stages.figures.distributions import chosen, distributions, quantiles
-from stages.figures.style import png
+from facestudy.figures.distributions import chosen, distributions, quantiles
+from facestudy.figures.style import png
 from tests.study_maker import RESNET_NAMES, VGG_NAMES
 
 
 def test_quantiles_of_a_flat_histogram_are_where_they_must_be() -> None:
-    found = quantiles(np.array([0.0, 1, 1, 1, 1, 0]), np.array([-3.0, -2, -1, 0, 1, 2, 3]), np.array([0, 0.25, 0.5, 1]))
-    assert found == pytest.approx([-2, -1, 0, 2])
+    values = quantiles(
+        np.array([0.0, 1, 1, 1, 1, 0]), np.array([-3.0, -2, -1, 0, 1, 2, 3]), np.array([0, 0.25, 0.5, 1])
+    )
+    assert values == pytest.approx([-2, -1, 0, 2])
 
 
 def test_an_empty_histogram_has_no_quantiles() -> None:
@@ -16,7 +18,7 @@ def test_an_empty_histogram_has_no_quantiles() -> None:
 
 
 def test_first_and_last_layers_are_among_the_chosen() -> None:
-    names = [RESNET_NAMES[place] for place in chosen(RESNET_NAMES)]
+    names = [RESNET_NAMES[index] for index in chosen(RESNET_NAMES)]
     assert len(names) == 8
     assert {"conv1.weight", "bn1.bias", "fc.weight", "fc.bias"} <= set(names)
     assert not any(".bn" in name and name.endswith("weight") for name in names)

@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from stages.errors import StudyError
-from stages.params import Archive
-from stages.sources import network, unpacking
-from stages.sources.archive import fetch
-from stages.sources.folder import collect
-from tests.photos import NOWHERE, labelled_folder
+from facestudy.errors import StudyError
+from facestudy.project.sections import Archive
+from facestudy.sources import network, unpacking
+from facestudy.sources.archive import fetch
+from facestudy.sources.folder import collect
+from tests.inputs import NOWHERE, labelled_folder
 
 
 def settings(location: object, sha256: str | None = None) -> Archive:
@@ -89,17 +89,17 @@ def test_a_zip_is_read_as_its_folder_from_a_file_and_from_a_url(
 
 
 def test_without_a_hash_the_line_to_paste_is_shown_and_it_works(tmp_path: Path, zipped: Path) -> None:
-    told = refused(Archive(location=str(zipped), sha256=None), tmp_path / "out")
+    message = refused(Archive(location=str(zipped), sha256=None), tmp_path / "out")
     assert not everything(tmp_path / "out")
-    [line] = [line.strip() for line in told.splitlines() if line.strip().startswith("sha256: ")]
+    [line] = [line.strip() for line in message.splitlines() if line.strip().startswith("sha256: ")]
     assert fetch(Archive(location=str(zipped), sha256=line.removeprefix("sha256: ")), tmp_path / "out").is_dir()
 
 
 def test_another_hash_is_refused_before_anything_is_unpacked(tmp_path: Path, zipped: Path) -> None:
-    right = str(settings(zipped).sha256)
-    told = refused(settings(zipped, "0" * 64), tmp_path / "out")
-    assert right in told
-    assert "0" * 64 in told
+    correct = str(settings(zipped).sha256)
+    message = refused(settings(zipped, "0" * 64), tmp_path / "out")
+    assert correct in message
+    assert "0" * 64 in message
     assert not everything(tmp_path / "out")
 
 
@@ -127,16 +127,17 @@ HOSTILE = {
     "hard link": tar_entry("link", tarfile.LNKTYPE, "../outside"),
     "device": tar_entry("null", tarfile.CHRTYPE),
     "pipe": tar_entry("pipe", tarfile.FIFOTYPE),
+    "sparse": tar_entry("sparse.txt", tarfile.GNUTYPE_SPARSE),
 }
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_tar_is_refused_and_nothing_is_written_outside(tmp_path: Path, kind: str) -> None:
     packed = tar_of(tmp_path / "a.tar", tar_entry("good.txt"), HOSTILE[kind], tar_entry("link/evil.txt"))
-    told = refused(settings(packed), tmp_path / "out")
-    assert "a.tar is refused" in told
-    assert repr(HOSTILE[kind].name) in told
-    assert everything(tmp_path) <= {"a.tar", "out", "out/unpacked", "out/unpacked/good.txt"}
+    message = refused(settings(packed), tmp_path / "out")
+    assert "a.tar is refused" in message
+    assert repr(HOSTILE[kind].name) in message
+    assert everything(tmp_path) == {"a.tar", "out"}
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt", "a/..\\..\\evil.txt", "C:/evil.txt", "link"])
@@ -175,12 +176,12 @@ def test_a_zip_bomb_is_refused_without_being_unpacked(tmp_path: Path) -> None:
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "MOST_FILES", 3)
+    monkeypatch.setattr(unpacking, "MAX_FILES", 3)
     packed = tar_of(tmp_path / "a.tar", *(tar_entry(f"{number}.txt") for number in range(4)))
     assert "more than 3 files" in refused(settings(packed), tmp_path / "out")
 
 
-def test_broken_and_locked_archives_are_told(tmp_path: Path, zipped: Path, photos: Path) -> None:
+def test_broken_and_locked_archives_are_refused(tmp_path: Path, zipped: Path, photos: Path) -> None:
     with tarfile.open(tmp_path / "whole.tgz", "w:gz") as archive:
         archive.add(photos, "photos")
     flags = re.compile(rb"(PK\x03\x04..|PK\x01\x02....).", re.DOTALL)
@@ -198,33 +199,33 @@ def test_broken_and_locked_archives_are_told(tmp_path: Path, zipped: Path, photo
         assert f"{name} cannot be unpacked" in refused(settings(tmp_path / name), tmp_path / name.replace(".", "-"))
 
 
-def test_a_place_that_is_not_there_is_told_with_the_offline_choice(tmp_path: Path, server: str) -> None:
+def test_a_location_that_is_not_there_names_the_offline_choice(tmp_path: Path, server: str) -> None:
     assert "there is no file" in refused(settings(tmp_path / "absent.zip"), tmp_path / "out")
     assert "404" in refused(settings(f"{server}/absent.zip"), tmp_path / "out")
     assert "neither an http(s) URL" in refused(settings("ftp://127.0.0.1/a.zip"), tmp_path / "out")
     assert "location is null" in refused(Archive(location=None, sha256=None), tmp_path / "out")
     start = time.monotonic()
-    told = refused(settings(f"{NOWHERE}/a.zip", "0" * 64), tmp_path / "out")
+    message = refused(settings(f"{NOWHERE}/a.zip", "0" * 64), tmp_path / "out")
     assert time.monotonic() - start < 30
-    assert "data.source: sample" in told
-    assert "data.source: folder" in told
+    assert "data.source: sample" in message
+    assert "data.source: folder" in message
 
 
-@pytest.mark.parametrize("told", [b"", b"Content-Length: 10\r\n", b"Content-Length: 90000000\r\n"])
+@pytest.mark.parametrize("announced", [b"", b"Content-Length: 10\r\n", b"Content-Length: 90000000\r\n"])
 def test_a_server_that_sends_too_much_or_breaks_off_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, announced: bytes
 ) -> None:
-    """Without end where no length is told, more than was told, and less."""
-    monkeypatch.setattr("stages.sources.archive.MOST_BYTES", 10_000_000)
+    """Without end where no length is announced, more than was announced, and less."""
+    monkeypatch.setattr("facestudy.sources.archive.MAX_BYTES", 10_000_000)
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:
-            listening.accept()[0].close()  # the look whether it is there
+            listening.accept()[0].close()  # network.reach
             connection, _ = listening.accept()
             connection.recv(10_000)
-            connection.sendall(b"HTTP/1.1 200 OK\r\n" + told + b"\r\n")
+            connection.sendall(b"HTTP/1.1 200 OK\r\n" + announced + b"\r\n")
             with contextlib.suppress(OSError):
-                for _ in range(1 if told else 1000):
+                for _ in range(1 if announced else 1000):
                     connection.sendall(bytes(100_000))
             connection.close()
 
@@ -234,11 +235,11 @@ def test_a_server_that_sends_too_much_or_breaks_off_is_left(
         message = refused(settings(url, "0" * 64), tmp_path / "out")
         thread.join(10)
     assert not thread.is_alive()
-    assert ("more than 10000000 bytes" if b"10\r" not in told else "is not the archive") in message
+    assert ("more than 10000000 bytes" if b"10\r" not in announced else "is not the archive") in message
     assert sum(path.stat().st_size for path in (tmp_path / "out").iterdir()) < 12_000_000
 
 
-def test_a_connection_that_drops_is_told(tmp_path: Path) -> None:
+def test_a_connection_that_drops_is_an_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:

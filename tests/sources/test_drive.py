@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import StudyError
-from stages.params import Drive
-from stages.sources.drive import fetch, prepare
-from stages.sources.folder import collect
-from tests.photos import NOWHERE, labelled_folder, paint
+from facestudy.errors import StudyError
+from facestudy.project.sections import Drive
+from facestudy.sources.drive import fetch, prepare
+from facestudy.sources.folder import collect
+from tests.inputs import NOWHERE, labelled_folder, paint
 
 DRIVE = Drive(url="https://drive.google.com/drive/folders/none")
 
@@ -45,7 +45,7 @@ def test_an_unknown_layout_names_what_was_found_and_what_works(tmp_path: Path) -
     assert "Two layouts work" in str(caught.value)
 
 
-def test_two_sets_of_photos_are_told_apart_by_nobody(tmp_path: Path) -> None:
+def test_two_sets_of_photos_are_ambiguous(tmp_path: Path) -> None:
     for name in ("a", "b"):
         labelled_folder(tmp_path / "drive" / name, faces=2, emotions=0)
     with pytest.raises(StudyError, match=r"several folders.*a, b"):

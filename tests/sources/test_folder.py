@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import StudyError
-from stages.params import Columns, Layout
-from stages.sources.folder import collect
-from tests.photos import labelled_folder, paint, write_labels
+from facestudy.errors import StudyError
+from facestudy.project.sections import Columns, Layout
+from facestudy.sources.folder import collect
+from tests.inputs import labelled_folder, paint, write_labels
 
 LAYOUT = Layout()
 
@@ -29,10 +29,9 @@ def test_a_label_file_gives_a_row_per_labelled_picture(tmp_path: Path) -> None:
     assert first == {"file": "images/f1.png", "person": "p0", "face": "target", "emotion": "", "light": "dark"}
 
 
-def test_unlabelled_pictures_are_taken_on_request(tmp_path: Path) -> None:
+def test_unlabelled_pictures_are_left_out(tmp_path: Path) -> None:
     write_labels(tmp_path / "labels.csv", [{"file": "a.png", "person": "anna", "emotion": ""}])
     assert collect(LAYOUT, tmp_path).empty
-    assert list(collect(LAYOUT, tmp_path, unlabelled=True)["person"]) == ["anna"]
 
 
 def test_columns_have_the_names_that_are_set_and_rows_keep_their_meaning(tmp_path: Path) -> None:
@@ -50,10 +49,14 @@ def test_a_new_task_is_one_more_column(tmp_path: Path) -> None:
 
 
 def test_the_person_is_read_off_the_file_name_and_may_be_the_label(tmp_path: Path) -> None:
-    write_labels(tmp_path / "labels.csv", [{"file": name} for name in ("Anna_Bo_1.png", "x.png")])
-    columns = Columns(file="file", person="person", face="person")
-    table = collect(Layout(person_pattern=r"^(.+)_\d+\.", columns=columns), tmp_path, unlabelled=True)
-    assert table[["person", "face"]].to_numpy().tolist() == [["Anna_Bo", "anna_bo"], ["", ""]]
+    rows = [{"file": "Anna_Bo_1.png", "mood": ""}, {"file": "x.png", "mood": "sad"}, {"file": "y.png", "mood": ""}]
+    write_labels(tmp_path / "labels.csv", rows)
+    columns = Columns(file="file", person="person", face="person", emotion="mood")
+    table = collect(Layout(person_pattern=r"^(.+)_\d+\.", columns=columns), tmp_path)
+    assert table[["file", "person", "face"]].to_numpy().tolist() == [
+        ["images/Anna_Bo_1.png", "Anna_Bo", "anna_bo"],
+        ["images/x.png", "", ""],
+    ]
 
 
 def test_class_folders_give_the_labels(tmp_path: Path) -> None:
@@ -97,13 +100,13 @@ def test_files_are_found_with_and_without_the_subfolder_and_in_either_spelling(t
 @pytest.mark.parametrize("name", ["../a.png", "/etc/passwd", "x/../../a.png", "C:\\a.png", "..\\a.png"])
 def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     write_labels(tmp_path / "labels.csv", [{"file": "a.png", "face": "x"}, {"file": name, "face": "x"}])
-    told = refused(tmp_path)
-    assert "labels.csv, row 3" in told
-    assert "leaves the folder" in told
+    message = refused(tmp_path)
+    assert "labels.csv, row 3" in message
+    assert "leaves the folder" in message
     assert "leaves the folder" in refused(tmp_path, Layout(labels=name))
 
 
-def test_a_label_file_that_cannot_be_read_is_told_with_what_it_holds(tmp_path: Path) -> None:
+def test_a_label_file_that_cannot_be_read_is_refused_with_what_it_holds(tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     faults = {
         b"": "is empty",
@@ -117,9 +120,9 @@ def test_a_label_file_that_cannot_be_read_is_told_with_what_it_holds(tmp_path: P
     }
     for content, expected in faults.items():
         labels.write_bytes(content)
-        told = refused(tmp_path)
-        assert "labels.csv" in told
-        assert expected in told
+        message = refused(tmp_path)
+        assert "labels.csv" in message
+        assert expected in message
 
 
 def test_a_column_that_was_named_on_purpose_must_be_there(tmp_path: Path) -> None:
@@ -129,13 +132,13 @@ def test_a_column_that_was_named_on_purpose_must_be_there(tmp_path: Path) -> Non
     assert "no column 'mood' (columns.emotion); it has: file, face" in refused(tmp_path, layout)
 
 
-def test_an_unknown_layout_is_told_with_what_was_found_and_what_works(tmp_path: Path) -> None:
+def test_an_unknown_layout_names_what_was_found_and_what_works(tmp_path: Path) -> None:
     for number in range(3):
         paint(tmp_path / "train" / "happy" / f"{number}.jpg", number)
     paint_text(tmp_path / "model.ipynb")
-    told = refused(tmp_path)
+    message = refused(tmp_path)
     for part in ("happy/  3 .jpg", "1 .ipynb", "labels.csv", "face/<label>/, emotion/<label>/"):
-        assert part in told
+        assert part in message
     assert "not there" in refused(tmp_path / "absent")
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import StudyError
-from stages.params import GitFolder
-from stages.sources.folder import collect
-from stages.sources.git import fetch
-from tests.photos import NOWHERE, labelled_folder, paint
+from facestudy.errors import StudyError
+from facestudy.project.sections import GitFolder
+from facestudy.sources.folder import collect
+from facestudy.sources.git import fetch
+from tests.inputs import NOWHERE, labelled_folder, paint
 
 
 def git(repository: Path, *arguments: str) -> str:
@@ -57,7 +57,7 @@ def test_the_whole_repository_may_be_the_folder(repository: Path, tmp_path: Path
     assert len(collect(given, fetch(given, tmp_path))) == 6
 
 
-def test_what_is_not_in_the_repository_is_told(repository: Path, tmp_path: Path) -> None:
+def test_what_is_not_in_the_repository_is_an_error(repository: Path, tmp_path: Path) -> None:
     assert "no repository" in refused(settings(tmp_path / "absent"), tmp_path)
     assert "0123456" in refused(settings(repository, revision="0123456"), tmp_path)
     assert "nowhere" in refused(settings(repository, path="nowhere"), tmp_path)
@@ -66,6 +66,6 @@ def test_what_is_not_in_the_repository_is_told(repository: Path, tmp_path: Path)
 
 def test_without_a_network_the_offline_choice_is_named_in_time(tmp_path: Path) -> None:
     start = time.monotonic()
-    told = refused(settings(f"{NOWHERE}/photos.git"), tmp_path)
+    message = refused(settings(f"{NOWHERE}/photos.git"), tmp_path)
     assert time.monotonic() - start < 30
-    assert "data.source: sample" in told
+    assert "data.source: sample" in message

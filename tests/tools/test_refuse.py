@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.photos import ROOT
+from tests.inputs import ROOT
 from tools.refuse import LIMIT, reason
 
 

@@ -5,27 +5,30 @@ import pytest
 import torch
 from torch._inductor.cpp_builder import cpp_compiler_search
 
-from stages.errors import StudyError
-from stages.params import Recipe, read_recipe
-from stages.training import networks
-from stages.training.loop import (
-    Epoch,
-    Training,
-    balanced,
-    batch_rows,
-    fabric_for,
-    in_memory_order,
-    learning_rate,
-    optimizer_for,
-    predict,
-)
-from stages.training.pictures import LAYOUTS, Pictures
+from facestudy.errors import StudyError
+from facestudy.models import networks
+from facestudy.models.device import fabric_for
+from facestudy.models.order import batch_rows
+from facestudy.models.pictures import LAYOUTS, Pictures
+from facestudy.models.prediction import predict
+from facestudy.models.tensors import contiguous_views
+from facestudy.project.parameters import load
+from facestudy.project.sections import Recipe
+from facestudy.training.history import Epoch
+from facestudy.training.loop import Training, balanced
+from facestudy.training.optimizers import optimizer_for
+from facestudy.training.schedule import learning_rate
 
-FLIP = read_recipe("vgg16").augmentation
+FLIP = load().variants["vgg16"].augmentation
 
 
 def recipe(**changes: object) -> Recipe:
-    return read_recipe("resnet18_scratch").model_copy(update={"batch_size": 8, "precision": "32-true", **changes})
+    return (
+        load()
+        .variants["resnet18_scratch"]
+        .recipe()
+        .model_copy(update={"batch_size": 8, "precision": "32-true", **changes})
+    )
 
 
 def pictures(count: int, seed: int, augmented: bool = False) -> Pictures:
@@ -49,19 +52,19 @@ def test_training_learns_and_the_history_is_of_the_network_as_it_stands() -> Non
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
     assert history[-1].train_loss < history[0].train_loss
     logits = predict(fabric_for("32-true"), network, pictures(10, 2))
-    right = (logits.argmax(dim=1) == pictures(10, 2).labels).sum().item()
-    assert history[-1].val_accuracy == right / 10
+    correct = (logits.argmax(dim=1) == pictures(10, 2).labels).sum().item()
+    assert history[-1].val_accuracy == correct / 10
 
 
 def test_the_gradients_norm_is_the_mean_of_every_eighth_step() -> None:
     network, norms = networks.build("resnet18", "original", 2, 0), []
 
-    def seen() -> None:
+    def record_norm() -> None:
         flat = [parameter.grad.flatten() for parameter in network.parameters() if parameter.grad is not None]
         norms.append(torch.cat(flat).double().norm().item())
 
     training = Training(fabric_for("32-true"), network, recipe(batch_size=2))
-    (epoch,) = training.epochs(pictures(25, 1), pictures(10, 2), 1, 2, 0, advance=seen)
+    (epoch,) = training.epochs(pictures(25, 1), pictures(10, 2), 1, 2, 0, advance=record_norm)
     assert len(norms) == len(set(norms)) == 12
     assert epoch.gradient_norm == pytest.approx((norms[0] + norms[8]) / 2, rel=1e-5)
 
@@ -79,20 +82,20 @@ def test_the_same_seed_gives_the_same_bits_and_another_others() -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_steps_over_views_change_the_parameters_as_the_optimizers_own_do(optimizer: str, layout: str) -> None:
     settings = recipe(optimizer=optimizer, weight_decay=0.01)
-    found = []
+    results = []
     make = partial(optimizer_for, recipe=settings)
     for over_views in (False, True):
         network = networks.build("resnet18", "original", 2, 0, layout)
         parameters = list(network.parameters())
-        stepped = in_memory_order(make, parameters, torch.device("cpu")) if over_views else make(parameters)
+        stepped = contiguous_views(make, parameters, torch.device("cpu")) if over_views else make(parameters)
         generator = torch.Generator().manual_seed(0)
         for _ in range(3):
             for parameter in parameters:
                 parameter.grad = torch.empty_like(parameter).normal_(generator=generator)
             stepped.step()
             assert not over_views or all(view.is_contiguous() for view in stepped.param_groups[0]["params"])
-        found.append(parameters)
-    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+        results.append(parameters)
+    assert all(torch.equal(one, two) for one, two in zip(*results, strict=True))
 
 
 def test_a_loss_that_diverges_stops_with_the_step_and_the_settings() -> None:

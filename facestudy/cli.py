@@ -1,0 +1,85 @@
+"""The command `facestudy`: predict, demo and plots, on what `dvc repro` made in the current folder.
+
+`python -m facestudy.cli` is the same with the code of the current folder; a subcommand's modules are imported when it
+is called.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import facestudy
+from facestudy import process, stage
+
+
+def main() -> None:
+    """Run the subcommand that the command line names; ends with 1 and a message where it fails."""
+    process.start()
+    given = vars(_parser().parse_args())
+    code, here = Path(facestudy.__file__), Path("facestudy", "__init__.py")
+    if here.is_file() and not here.samefile(code):  # as in an experiment's copy of the repository
+        sys.exit(
+            f"error: this command runs the code in {code.parent}, and the current folder has its own in facestudy/; "
+            "use `python -m facestudy.cli` in place of `facestudy` here, or install this folder "
+            "(`pip install --no-deps -e .`)"
+        )
+    given.pop("run")(**given)
+
+
+def _predict(**request: Any) -> None:
+    from facestudy.inference.predict import Request, predict
+
+    stage.main(predict, Request(**request))
+
+
+def _demo(port: int) -> None:
+    try:
+        from facestudy.inference.demo import demo
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("facestudy"):
+            raise
+        sys.exit(f"error: {error.name} is not installed; run `pip install --no-deps -r requirements-demo.txt`")
+    stage.main(demo, port)
+
+
+def _plots(revisions: list[str], no_open: bool) -> None:
+    from facestudy.dvc_plots import plots
+
+    stage.main(plots, revisions, no_open)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("facestudy", description="Use what `dvc repro` made in the current folder.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    text = "find every face in photos and say who it is and which emotion it shows"
+    more = "Of each task the variant with the best validation accuracy answers, unless others are named."
+    predict = commands.add_parser("predict", help=text, description=f"{text.capitalize()}. {more}")
+    predict.set_defaults(run=_predict)
+    photos = "file, folder, pattern in quotes, or - for standard input (one photo, or names, one in a line)"
+    predict.add_argument("photos", nargs="+", metavar="PHOTO", help=photos)
+    for name, default in (("task", "all"), ("variant", "the best")):
+        use = f"of the study, may be repeated; {default} by default"
+        predict.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help=use)
+    predict.add_argument("--int8", action="store_true", help="models in eight bits: smaller and faster")
+    form = predict.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    form.add_argument("--csv", type=Path, metavar="FILE", help="write a CSV file in place of a table")
+    predict.add_argument("--draw", type=Path, metavar="FOLDER", help="write copies with boxes and answers there")
+
+    text = "serve a page to try the models on, for this machine alone"
+    demo = commands.add_parser("demo", help=text, description=f"{text.capitalize()}.")
+    demo.set_defaults(run=_demo)
+    demo.add_argument("--port", type=int, default=7860, help="7860 by default")
+
+    text = "write `dvc plots show` and `dvc plots diff` as pages that need no network"
+    plots = commands.add_parser("plots", help=text, description=f"{text.capitalize()}, and open them.")
+    plots.set_defaults(run=_plots)
+    plots.add_argument("revisions", nargs="*", metavar="REVISION", help="as `dvc plots diff` takes them; HEAD if none")
+    plots.add_argument("--no-open", action="store_true", help="only write the pages")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

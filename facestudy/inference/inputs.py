@@ -1,0 +1,59 @@
+"""Photos that a command line names: files, folders, patterns, and what comes on standard input."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+
+from facestudy.errors import StudyError
+from facestudy.photos.reading import ENDINGS
+
+STANDARD_INPUT = "-"
+FROM_STANDARD_INPUT = "standard_input"  # name of a photo whose bytes came that way
+
+
+@contextmanager
+def photo_files(names: Iterable[str]) -> Iterator[list[Path]]:
+    """Every photo that the names stand for, in their order; what lies in a folder is sorted.
+
+    A folder gives the pictures anywhere below it, by their ending; `-` stands for standard input, which holds either
+    the bytes of one photo or the names of photos, one in a line. Raises StudyError for a name that stands for nothing.
+    """
+    with TemporaryDirectory(prefix="predict-") as folder:
+        photos: list[Path] = []
+        for name in names:
+            photos += _from_standard_input(Path(folder)) if name == STANDARD_INPUT else _files(name)
+        if not photos:
+            raise StudyError("no photo was named; give files, folders, patterns, or names on standard input")
+        yield photos
+
+
+def _from_standard_input(folder: Path) -> list[Path]:
+    content = sys.stdin.buffer.read()
+    try:
+        lines = content.decode("utf-8").splitlines()
+    except UnicodeDecodeError:  # no text: a picture
+        photo = folder / FROM_STANDARD_INPUT
+        photo.write_bytes(content)
+        return [photo]
+    return [photo for line in lines if line.strip() for photo in _files(line)]
+
+
+def _files(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        Image.init()
+        endings = {ending for ending, kind in Image.registered_extensions().items() if kind in ENDINGS}
+        photos = sorted(photo for photo in path.rglob("*") if photo.suffix.lower() in endings and photo.is_file())
+        if not photos:
+            raise StudyError(f"{name}: no picture lies in this folder (JPEG, PNG, WebP, BMP, TIFF, GIF, ...)")
+        return photos
+    if path.exists() or not set(name) & set("*?["):
+        return [path]  # one that is not there is reported as a photo that cannot be read
+    matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    if not matches:
+        raise StudyError(f"{name}: no file matches this pattern")
+    return [match for match in matches if match.is_file()]

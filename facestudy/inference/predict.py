@@ -1,0 +1,117 @@
+"""`facestudy predict`: find every face in photos and say who it is and which emotion it shows.
+
+Works on what `dvc repro` has exported, without torch and without a network.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from facestudy.errors import StudyError
+from facestudy.inference.answers import Photo, answer, load_models
+from facestudy.inference.boxes import caption, write_boxed
+from facestudy.inference.inputs import FROM_STANDARD_INPUT, photo_files
+from facestudy.photos.reading import UnreadablePicture
+from facestudy.project.files import write_text
+
+COLUMNS = ["photo", "face", "x", "y", "width", "height", "task", "variant", "label", "probability", "problem"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to answer (facestudy/cli.py describes each) and in which form; without `json` and `csv` as a table."""
+
+    photos: list[str]
+    task: list[str]
+    variant: list[str]
+    int8: bool
+    json: bool
+    csv: Path | None
+    draw: Path | None
+
+
+def predict(request: Request) -> None:
+    """Answer for every photo; raises StudyError, after all answers, where a photo could not be read."""
+    models = load_models(request.task, request.variant, "int8" if request.int8 else "onnx")
+    with photo_files(request.photos) as files:
+        found, progress = answer(files, models), Console(stderr=True)
+        hidden = len(files) == 1
+        photos = list(track(found, "Photos", len(files), transient=True, console=progress, disable=hidden))
+        if request.draw is not None:
+            _draw(photos, request.draw, models[0].metadata.max_megapixels)
+    if request.json:
+        print(json.dumps([_described(photo) for photo in photos], indent=2, ensure_ascii=False))
+    elif request.csv is not None:
+        _write_csv(request.csv, photos)
+    else:
+        Console().print(_table(photos))
+    unreadable = [photo for photo in photos if photo.problem]
+    if unreadable:
+        first = _printable(unreadable[0])
+        raise StudyError(f"{len(unreadable)} of {len(photos)} photos could not be read, first {first}")
+
+
+def _draw(photos: Iterable[Photo], folder: Path, max_megapixels: float) -> None:
+    used: set[str] = set()
+    for photo in photos:
+        try:
+            if not photo.problem:
+                write_boxed(photo, folder, max_megapixels, used)
+        except UnreadablePicture as error:
+            raise StudyError(f"{_printable(photo)} changed while it was read: {error}") from None
+
+
+def _described(photo: Photo) -> dict[str, Any]:
+    faces = [{"box": face.box, "answers": [asdict(each) for each in face.answers]} for face in photo.faces]
+    return {"photo": _printable(photo), "faces": faces, "problem": photo.problem or None}
+
+
+def _write_csv(target: Path, photos: Iterable[Photo]) -> None:
+    """A row per photo, face and answer; one without a face where there is none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for photo in photos:
+        name = _printable(photo)
+        if not photo.faces:
+            writer.writerow([name, *[""] * (len(COLUMNS) - 2), photo.problem or "no face found"])
+        for number, face in enumerate(photo.faces, start=1):
+            for each in face.answers:
+                probability = f"{each.probability:.4f}"
+                writer.writerow([name, number, *face.box, each.task, each.variant, each.label, probability, ""])
+    write_text(target, text.getvalue())
+
+
+def _table(photos: Iterable[Photo]) -> Group:
+    parts: list[Text | Table] = []
+    for photo in photos:
+        parts.append(Text(_printable(photo), style="bold", overflow="fold"))
+        if not photo.faces:
+            parts.append(Text(f"  {photo.problem or 'no face found'}"))
+            continue
+        table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
+        for column in ("position", "task", "answer"):
+            table.add_column(column, no_wrap=True)
+        for number, face in enumerate(photo.faces, start=1):
+            x, y, width, height = face.box
+            for row, each in enumerate(face.answers):
+                position = "" if row else f"face {number} at {x}, {y}, {width} × {height}"
+                table.add_row(position, f"{each.task}:", Text(caption(each)), f"({each.variant})")
+        parts.append(table)
+    return Group(*parts)
+
+
+def _printable(photo: Photo) -> str:
+    """A photo's path as text that any terminal and file can take."""
+    path = photo.path.name if photo.path.name == FROM_STANDARD_INPUT else str(photo.path)
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(sign if sign.isprintable() else "�" for sign in text)

@@ -1,0 +1,42 @@
+"""The device, precision and processes of a computation, as Lightning Fabric has them."""
+
+import torch
+from lightning_fabric import Fabric
+
+from facestudy import process
+from facestudy.errors import StudyError
+from facestudy.models import distributed, tensors
+
+
+def fabric_for(precision: str) -> Fabric:
+    """A GPU where there is one, else the CPU; started by torchrun or srun, one of each for every process.
+
+    The precision `auto` is bf16-mixed where the device has it, else 32-true. From here on the whole process computes
+    deterministically and keeps the memory that it frees. Raises StudyError for a precision that the device does not
+    have.
+    """
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    tensors.leave_new_tensors_unfilled()
+    process.keep_freed_memory()
+    if precision == "auto":
+        precision = "bf16-mixed" if _has_bf16() else "32-true"
+    devices, machines, environment = distributed.processes()
+    try:
+        fabric = Fabric(
+            accelerator="auto",
+            devices=devices,
+            num_nodes=machines,
+            strategy="ddp" if devices * machines > 1 else "auto",
+            precision=precision,  # type: ignore[arg-type]
+            plugins=[environment],
+        )
+    except ValueError as error:
+        raise StudyError(f"precision: {precision!r} does not run on this device ({error}); use 32-true") from None
+    fabric.launch()
+    return fabric
+
+
+def _has_bf16() -> bool:
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())  # without the instructions bf16 is many times slower

@@ -1,0 +1,24 @@
+"""Logits of every picture of a split."""
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from facestudy.models import distributed
+from facestudy.models.pictures import Batches
+
+EVALUATION_BATCH = 64
+
+
+@torch.no_grad()
+def predict(fabric: Fabric, network: nn.Module, data: Batches) -> Tensor:
+    """Logits (N, classes) float32 of every picture, in order, in evaluation mode; each process computes its share."""
+    network.eval()
+    mine = torch.arange(len(data.labels))[fabric.global_rank :: fabric.world_size]
+    with fabric.autocast():
+        logits = torch.cat([network(data.batch(part, None)).float() for part in torch.split(mine, EVALUATION_BATCH)])
+    if fabric.world_size == 1:
+        return logits
+    whole = logits.new_zeros((len(data.labels), logits.shape[1]))
+    whole[mine.to(whole.device)] = logits
+    return distributed.reduced(fabric, whole, "sum")

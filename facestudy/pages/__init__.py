@@ -1,0 +1,3 @@
+"""Markdown by templates, and the HTML page that is made from it.
+
+The report and the mistakes call it."""

@@ -1,0 +1,252 @@
+"""The keys of params.yaml, their types and bounds, and how they must agree."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=32, le=512)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed", "auto"]
+
+FIXED_SIZE = "vit_"  # vision transformers are built for the position of each patch
+
+
+class Section(BaseModel):
+    """Keys of params.yaml; one that is not named is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Columns(BaseModel):
+    """Column names of a label file; a key other than `file` and `person` is a task."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, str | None] = Field(init=False)
+
+    file: str
+    person: str | None = None
+    face: str | None = None
+    emotion: str | None = None
+
+    def tasks(self) -> dict[str, str]:
+        """Label column of each task that has one."""
+        return {task: name for task, name in self if task not in {"file", "person"} and name is not None}
+
+
+class Layout(Section):
+    """How a folder of photos is laid out; shared by every source that ends in a folder."""
+
+    images: str = "images"
+    labels: str = "labels.csv"
+    columns: Columns = Columns(file="file", person="person", face="face", emotion="emotion")
+    person_pattern: str | None = None
+    rename: dict[str, str] = {}  # labels that mean the same: what the label file says, what it becomes
+
+    @field_validator("person_pattern")
+    @classmethod
+    def _has_a_group(cls, pattern: str | None) -> str | None:
+        try:
+            groups = re.compile(pattern).groups if pattern is not None else 1
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        if not groups:
+            raise ValueError(f"{pattern!r} has no group in parentheses, which would be the person")
+        return pattern
+
+
+class Sample(Section):
+    size: Annotated[int, Field(ge=32, le=1024)]
+    target_pictures: Count
+    other_pictures: Count
+    look_alikes: Annotated[int, Field(ge=0)]
+    emotion_pictures: Count
+    emotions: Annotated[list[Literal["happy", "sad", "angry", "surprise", "neutral"]], Field(min_length=2)]
+
+
+class Folder(Layout):
+    path: str
+
+
+class Archive(Layout):
+    location: str | None
+    sha256: Sha256 | None
+
+
+class GitFolder(Layout):
+    url: str
+    revision: str
+    path: str
+
+
+class Drive(Layout):
+    url: str
+
+
+class Data(Section):
+    source: Literal["sample", "folder", "archive", "git", "drive"]
+    max_megapixels: Annotated[float, Field(gt=0, le=89)]  # Pillow itself warns above
+    sample: Sample
+    folder: Folder
+    archive: Archive
+    git: GitFolder
+    drive: Drive
+
+
+class Task(Section):
+    title: str
+    positive: str | None
+
+
+class Split(Section):
+    validation: Annotated[float, Field(gt=0, lt=1)]
+    test: Share
+    folds: Annotated[int, Field(ge=0)]
+    group: Literal["none", "person", "near_duplicate"]
+    leaks: Literal["warn", "stop", "group"]
+
+
+class Preprocess(Section):
+    size: Side
+    margin: Annotated[float, Field(ge=0, le=2)]
+    detector: Literal["haar", "yunet"]
+    detector_file: str | None
+    scale_factor: Annotated[float, Field(gt=1, le=2)]
+    min_neighbors: Annotated[int, Field(ge=0)]
+    border: Annotated[float, Field(ge=0, le=1)]
+    no_face: Literal["whole", "leave_out"]
+    several_faces: Literal["largest", "whole", "leave_out"]
+
+
+class Augmentation(Section):
+    """Random changes of a training picture; each picture draws its own."""
+
+    flip: bool
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    scale: Share
+    shift: Share
+    light: Share
+
+
+class Pretrain(Section):
+    source: Literal["sample", "folder"]
+    path: str
+    columns: Columns
+    people: Annotated[int, Field(ge=2)]
+    pictures: Annotated[int, Field(ge=2)]
+    batch_size: Annotated[int, Field(ge=2)]
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    person_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    augmentation: Augmentation
+    precision: Precision
+
+
+class Round(Section):
+    size: Side
+    epochs: Count
+
+
+class WeightsFile(Section):
+    path: str | None
+    sha256: Sha256 | None
+
+
+class Architecture(Section):
+    rounds: list[Round]
+    imagenet: str
+    file: WeightsFile
+
+
+class Weights(Section):
+    source: Literal["pretrain", "imagenet", "file"]
+    pretrain: Pretrain
+    architectures: dict[Name, Architecture]
+
+
+class Training(Section):
+    launcher: Annotated[str, Field(min_length=1)]
+    epoch: Literal["last", "best"]
+    histogram_bins: Annotated[int, Field(ge=2, le=512)]
+
+
+class Recipe(Section):
+    """How a variant is trained, whatever the task and wherever its weights come from."""
+
+    arch: Name
+    head: Literal["original", "pooled"]
+    trainable: Annotated[list[str], Field(min_length=1)]
+    batch_size: Annotated[int, Field(ge=2)]
+    optimizer: Literal["adam", "adamw", "sgd"]
+    lr: Positive
+    schedule: Literal["constant", "cosine"]
+    weight_decay: Annotated[float, Field(ge=0)]
+    class_weights: Literal["none", "balanced"]
+    augmentation: Augmentation
+    precision: Precision
+    layout: Literal["channels_last", "contiguous"]
+    compile: bool
+
+
+class Variant(Recipe):
+    """A recipe, its title, where its weights come from, and its epochs by task."""
+
+    title: str
+    weights: Literal["pretrained", "random"]
+    epochs: dict[Name, Count]
+
+    def recipe(self) -> Recipe:
+        """The recipe alone."""
+        return Recipe.model_construct(**{name: getattr(self, name) for name in Recipe.model_fields})
+
+
+class Challenges(Section):
+    strengths: Annotated[list[Annotated[int, Field(ge=1, le=5)]], Field(min_length=1)]
+
+
+class Parameters(Section):
+    seed: Seed
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    data: Data
+    tasks: Annotated[dict[Name, Task], Field(min_length=1)]
+    split: Split
+    preprocess: Preprocess
+    weights: Weights
+    training: Training
+    challenges: Challenges
+    variants: Annotated[dict[Name, Variant], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Parameters":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} holds a seed twice; each entry must be different")
+        if self.split.validation + self.split.test >= 1:
+            raise ValueError("split: validation and test together must be below 1, so that something is left to train")
+        folds = self.split.folds
+        if folds == 1:
+            raise ValueError("split.folds: one fold leaves nothing to train on; 2 or more, or 0 for a single split")
+        if folds and sorted(seed % folds for seed in self.seeds) != list(range(folds)):
+            raise ValueError(
+                f"seeds: {self.seeds} must be {folds} for split.folds: {folds}, one whose remainder by {folds} is "
+                f"each fold's number, as {list(range(folds))}"
+            )
+        for arch, settings in self.weights.architectures.items():
+            sizes = {stretch.size for stretch in settings.rounds} - {self.preprocess.size}
+            if arch.startswith(FIXED_SIZE) and sizes:
+                raise ValueError(
+                    f"weights.architectures.{arch}.rounds: a vision transformer keeps one size; set that of "
+                    f"preprocess.size, {self.preprocess.size}, in place of {sorted(sizes)}"
+                )
+        for name, variant in self.variants.items():
+            if variant.arch not in self.weights.architectures:
+                known = ", ".join(self.weights.architectures)
+                raise ValueError(f"variants.{name}.arch: {variant.arch!r} is not under weights.architectures ({known})")
+            if set(variant.epochs) != set(self.tasks):
+                tasks = ", ".join(self.tasks)
+                raise ValueError(f"variants.{name}.epochs: must name each task once ({tasks})")
+        return self

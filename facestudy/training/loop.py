@@ -1,0 +1,158 @@
+"""The training loop: epochs of shuffled batches, each followed by a pass over the validation pictures."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facestudy.errors import StudyError
+from facestudy.models import distributed, networks
+from facestudy.models.order import batch_rows, order
+from facestudy.models.pictures import Batches
+from facestudy.models.prediction import predict
+from facestudy.models.tensors import contiguous_views
+from facestudy.project.sections import Recipe
+from facestudy.training.compilation import compiled
+from facestudy.training.history import Epoch
+from facestudy.training.optimizers import optimizer_for
+from facestudy.training.schedule import learning_rate
+
+NORM_STEPS = 8  # one norm in so many steps: one for each takes a fortieth of a small epoch
+RANK_STRIDE = 15_485_863  # a prime, so that no process draws the dropout of another's epoch
+
+
+def balanced(labels: Tensor, classes: int) -> Tensor:
+    """Weights (classes,) inverse to how often a class occurs; their mean over the pictures is 1."""
+    counts = torch.bincount(labels, minlength=classes).float()
+    return len(labels) / (classes * counts.clamp(min=1))
+
+
+class Training:
+    """A network under training, epoch after epoch; its state can be saved after each and restored."""
+
+    def __init__(self, fabric: Fabric, network: nn.Module, recipe: Recipe) -> None:
+        """`network` is what runs at each step; its parameters that require gradients are trained."""
+        self.done = 0
+        self._fabric, self._network, self._recipe = fabric, network, recipe
+        self._run = compiled(network) if recipe.compile else network
+        self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        optimizer = contiguous_views(partial(optimizer_for, recipe=recipe), self._parameters, fabric.device)
+        self._model, self._optimizer = fabric.setup(self._run, optimizer)
+
+    def epochs(
+        self,
+        train: Batches,
+        validation: Batches,
+        epochs: int,
+        classes: int,
+        seed: int,
+        advance: Callable[[], None] = lambda: None,
+    ) -> Iterator[Epoch]:
+        """Train on to the last of `epochs` and yield after each, while the gradients of its last step are there.
+
+        The order of the pictures, their augmentation and dropout come from (seed, epoch) alone, dropout from the
+        process's rank too. `advance` is called after each step. Raises StudyError when the loss becomes NaN or
+        infinite.
+        """
+        weight = balanced(train.labels, classes) if self._recipe.class_weights == "balanced" else None
+        for epoch in range(self.done + 1, epochs + 1):
+            rate = learning_rate(self._recipe, epoch, epochs)
+            for group in self._optimizer.param_groups:
+                group["lr"] = rate
+            # Dropout draws from torch's own generator.
+            torch.manual_seed((seed * 100_003 + epoch + self._fabric.global_rank * RANK_STRIDE) % 2**31)
+            batches = batch_rows(order(seed, epoch, len(train.labels)), self._recipe.batch_size)
+            train_scores = self._steps(train, epoch, batches, weight, advance)
+            logits = predict(self._fabric, self._run, validation)
+            self.done = epoch
+            yield Epoch(
+                epoch=epoch,
+                **train_scores,
+                val_loss=float(F.cross_entropy(logits, validation.labels)),
+                val_accuracy=int((logits.argmax(dim=1) == validation.labels).sum()) / len(validation.labels),
+                lr=rate,
+            )
+
+    def _steps(
+        self, train: Batches, epoch: int, batches: list[Tensor], weight: Tensor | None, advance: Callable[[], None]
+    ) -> dict[str, float]:
+        """One step for each batch: their mean loss and accuracy, and the norm of the gradients."""
+        fabric, (rank, world) = self._fabric, (self._fabric.global_rank, self._fabric.world_size)
+        networks.training_mode(self._network)
+        losses, norms, correct = [], [], torch.zeros((), device=fabric.device)
+        for step, batch in enumerate(batches):
+            self._network.zero_grad()
+            own = batch[rank::world]
+            labels = train.labels[own.to(fabric.device)]
+            logits = self._model(train.batch(own, epoch))
+            loss = F.cross_entropy(logits, labels, weight, reduction="sum")
+            # A mean over the rows of all processes, of which DDP takes the mean again.
+            whole = len(batch) if weight is None else weight[train.labels[batch.to(fabric.device)]].sum()
+            loss = loss / (whole / world)
+            fabric.backward(loss)
+            if step % NORM_STEPS == 0:
+                norms.append(nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None]).detach())
+            self._optimizer.step()
+            losses.append(loss.detach())
+            advance()
+            correct += (logits.detach().argmax(dim=1) == labels).sum()
+        loss_of_steps = distributed.reduced(fabric, torch.stack(losses), "mean")
+        self._refuse_divergence(loss_of_steps, epoch)
+        sizes = torch.tensor([len(batch) for batch in batches], device=fabric.device)
+        return {
+            "train_loss": float((loss_of_steps * sizes).sum() / sizes.sum()),
+            "train_accuracy": int(distributed.reduced(fabric, correct, "sum")) / len(train.labels),
+            "gradient_norm": float(torch.stack(norms).mean()),
+        }
+
+    def _refuse_divergence(self, losses: Tensor, epoch: int) -> None:
+        # Once per epoch: to wait for the loss of each step would stall a GPU.
+        bad, recipe = (~torch.isfinite(losses)).nonzero(), self._recipe
+        if len(bad):
+            step = int(bad[0]) + 1
+            raise StudyError(
+                f"the training loss became {losses[step - 1].item()} in epoch {epoch}, step {step} of {len(losses)} "
+                f"(lr {recipe.lr}, batch_size {recipe.batch_size}, optimizer {recipe.optimizer}, precision "
+                f"{recipe.precision}); no checkpoint is written. Try a smaller lr, or precision 32-true"
+            )
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next epoch depends on: the tensors of the network, the optimiser and the loss scaler."""
+        tensors = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
+        for index, values in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
+        scaler = self._fabric.strategy.precision.state_dict()
+        return tensors | {f"scaler.{name}": torch.tensor(value, dtype=torch.float64) for name, value in scaler.items()}
+
+    def restore(self, state: Mapping[str, Tensor], epoch: int) -> None:
+        """Set what `state` gave after an epoch; the tensors may lie in any order in memory."""
+        parts = grouped(state)
+        self._network.load_state_dict(parts["network"])
+        parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+        values: dict[int, dict[str, Tensor]] = {}
+        for index, tensors in grouped(parts["optimizer"]).items():
+            parameter = parameters[int(index)]
+            # In the parameter's order in memory, as the optimiser made them: a fused step goes value by value.
+            values[int(index)] = {
+                name: torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+                for name, tensor in tensors.items()
+            }
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": values})
+        if parts["scaler"]:
+            precision = self._fabric.strategy.precision
+            kinds = {name: type(value) for name, value in precision.state_dict().items()}
+            precision.load_state_dict({name: kinds[name](tensor.item()) for name, tensor in parts["scaler"].items()})
+        self.done = epoch
+
+
+def grouped(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Tensors by what their names have before the first point, under the rest of their names."""
+    groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        groups[group][rest] = tensor
+    return groups

@@ -1,0 +1,26 @@
+"""Weights that the user brings."""
+
+import hashlib
+from pathlib import Path
+
+from torch import Tensor
+
+from facestudy.errors import StudyError
+from facestudy.models import checkpoints
+from facestudy.project.sections import WeightsFile
+
+
+def load(arch: str, file: WeightsFile) -> tuple[dict[str, Tensor], str]:
+    """State dict and origin of a safetensors file. Raises StudyError where it lacks, or has not the stated hash."""
+    key = f"weights.architectures.{arch}.file"
+    if file.path is None or not Path(file.path).is_file():
+        raise StudyError(f"{key}.path: {file.path!r} is not there; name a safetensors file with a state dict of {arch}")
+    path = Path(file.path)
+    with path.open("rb") as opened:
+        actual = hashlib.file_digest(opened, "sha256").hexdigest()
+    if file.sha256 != actual:
+        raise StudyError(f"{key}.sha256 is {file.sha256}, the file {path} has this one; paste it:\n  sha256: {actual}")
+    tensors = checkpoints.load_tensors(path)
+    if not tensors:
+        raise StudyError(f"{key}.path: {path} holds no tensor; name a safetensors file with a state dict of {arch}")
+    return tensors, f"the user's file {path.name}, SHA-256 {actual}"

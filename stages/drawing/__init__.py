@@ -1,1 +1,0 @@
-"""Drawn faces: people, expressions and scenes from a random generator, and the picture they make."""

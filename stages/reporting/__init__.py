@@ -1,1 +1,0 @@
-"""Words, tables and pages from numbers."""

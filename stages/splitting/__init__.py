@@ -1,1 +1,0 @@
-"""Sharing pictures out to train, validation and test."""

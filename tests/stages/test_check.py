@@ -1,0 +1,158 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facestudy.errors import StudyError
+from facestudy.project import parameters, paths
+from stages.check import check
+from tests.inputs import ROOT, write_params
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("data/photos", "data/pretrain-photos"):
+        (tmp_path / folder).mkdir(parents=True)
+    return tmp_path
+
+
+def refused(study: Path, changes: dict[str, Any]) -> str:
+    write_params(study, changes)
+    with pytest.raises(StudyError) as caught:
+        check()
+    assert not paths.CHECKED.exists()
+    assert not paths.STUDY.exists()
+    return str(caught.value)
+
+
+def test_the_real_parameters_pass_and_the_bytes_stay_the_same(study: Path) -> None:
+    write_params(study, {})
+    check()
+    before = paths.CHECKED.read_bytes()
+    write_params(study, {"seed": 7, "variants.vgg16.lr": 1e-5})
+    check()
+    assert paths.CHECKED.read_bytes() == before
+
+
+def test_the_study_holds_names_and_titles_in_their_order(study: Path) -> None:
+    # The real file, whose order is none of the alphabet; `write_params` would sort it.
+    paths.PARAMS.write_bytes((ROOT / "params.yaml").read_bytes())
+    check()
+    names = json.loads(paths.STUDY.read_text(encoding="utf-8"))
+    assert list(names["tasks"].items()) == [
+        ("face", {"title": "Face recognition", "positive": "target"}),
+        ("emotion", {"title": "Emotion recognition", "positive": None}),
+    ]
+    titles = {name: variant.title for name, variant in parameters.load().variants.items()}
+    assert list(names["variants"].items()) == list(titles.items())
+    assert set(names) == {"tasks", "variants", "seeds"}
+
+
+def test_the_study_changes_with_a_name_and_not_with_a_recipe(study: Path) -> None:
+    write_params(study, {"seeds": [3, 0]})
+    check()
+    before = paths.STUDY.read_bytes()
+    write_params(study, {"seeds": [3, 0], "variants.vgg16.lr": 1e-5, "variants.vgg16.epochs.face": 1})
+    check()
+    assert paths.STUDY.read_bytes() == before
+    assert json.loads(before)["seeds"] == [3, 0]
+    write_params(study, {"seeds": [3, 0], "variants.vgg16.title": "VGG"})
+    check()
+    assert json.loads(paths.STUDY.read_text(encoding="utf-8"))["variants"]["vgg16"] == "VGG"
+
+
+def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
+    write_params(study, {})
+    text = paths.PARAMS.read_text(encoding="utf-8")
+    assert "lr: 0.003" in text
+    paths.PARAMS.write_text(text.replace("lr: 0.003", "lr: 1e-05"), encoding="utf-8")
+    assert parameters.load().variants["vgg16"].lr == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"typo": 1}, "typo: no such key; allowed are seed, seeds, data,"),
+        ({"split.shuffle": True}, "split.shuffle: no such key; allowed are validation, test, folds, group"),
+        ({"seed": "DELETE"}, "seed: is missing"),
+        ({"seed": -1}, "seed: -1 is refused; input should be greater than or equal to 0"),
+        ({"seed": True}, "seed: True is refused"),
+        ({"seeds": []}, "seeds: [] is refused; list should have at least 1 item"),
+        ({"seeds": [1, 1]}, "holds a seed twice"),
+        (
+            {"data.source": "web"},
+            "data.source: 'web' is refused; input should be 'sample', 'folder', 'archive', 'git' or 'drive'",
+        ),
+        ({"data.folder.person_pattern": "(a"}, "data.folder.person_pattern: '(a' is no regular expression"),
+        ({"data.folder.person_pattern": "a"}, "'a' has no group"),
+        ({"data.archive.sha256": "abc"}, "data.archive.sha256: 'abc' is refused; string should match pattern"),
+        ({"split.validation": 0.5, "split.test": 0.5}, "validation and test together must be below 1"),
+        ({"split.folds": 1}, "split.folds: one fold leaves nothing to train on"),
+        ({"split.folds": 3}, "seeds: [0] must be 3 for split.folds: 3"),
+        ({"split.folds": 2, "seeds": [0, 2]}, "as [0, 1]"),
+        ({"tasks.face.positive": 3}, "tasks.face.positive: 3 is refused; input should be a valid string"),
+        ({"variants.vgg16.lr": float("nan")}, "variants.vgg16.lr: nan is refused"),
+        ({"variants.vgg16.arch": "vgg19"}, "variants.vgg16.arch: 'vgg19' is not under weights.architectures"),
+        ({"variants.vgg16.epochs.emotion": "DELETE"}, "variants.vgg16.epochs: must name each task once"),
+        ({"tasks.face.positive": " Other"}, "tasks.face.positive: 'other' is the name of all labels but"),
+        ({"data.folder.columns.smile": "x"}, "data.folder.columns.smile: no such key; allowed are file, person"),
+        ({"data.folder.path": "nowhere"}, "data.folder.path: there is no folder nowhere"),
+        ({"weights.pretrain.path": "nowhere"}, "weights.pretrain.path: there is no folder nowhere"),
+        ({"data.source": "archive", "data.archive.location": "a.zip"}, "data.archive.location: there is no file a.zip"),
+        ({"data.source": "archive"}, "data.archive.location: is null; set it to a URL or a path"),
+        ({"preprocess.detector_file": "y.onnx"}, "preprocess.detector_file: there is no file y.onnx"),
+        ({"preprocess.detector": "yunet"}, "preprocess.detector_file: is null"),
+        ({"weights.source": "file"}, "weights.architectures.vgg16.file.path: is null"),
+        (
+            {"weights.source": "file", "weights.architectures.vgg16.file.path": "w"},
+            "weights.architectures.vgg16.file.path: there is no file w",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
+    study: Path, changes: dict[str, Any], expected: str
+) -> None:
+    assert expected in refused(study, changes)
+
+
+@pytest.mark.parametrize("task", ["pretrain", "exports"])
+def test_a_task_with_the_name_of_a_folder_beside_the_tasks_is_refused(study: Path, task: str) -> None:
+    write_params(study, {})
+    changes: dict[str, Any] = {f"variants.{name}.epochs.{task}": 1 for name in parameters.load().variants}
+    message = refused(study, {f"tasks.{task}": {"title": "x", "positive": None}, **changes})
+    assert f"tasks.{task}: {task!r} is the name of a folder" in message
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["data/raw/images", "data/prepared", "data", ".", "metrics", "plots/../data/weights", "data/initial_weights/x"],
+)
+def test_photos_among_the_outputs_are_refused(study: Path, path: str) -> None:
+    (study / "plots").mkdir()
+    (study / path).mkdir(parents=True, exist_ok=True)
+    message = refused(study, {"data.folder.path": path})
+    assert f"data.folder.path: {path} overlaps" in message
+
+
+def test_all_faults_are_named_at_once(study: Path) -> None:
+    assert len(refused(study, {"seed": -1, "typo": 1, "split.test": 2}).splitlines()) == 4
+
+
+def test_a_file_that_is_no_yaml_is_refused(study: Path) -> None:
+    for text, expected in {
+        "a: [": "not readable as YAML",
+        "a: 1\na: 2": "duplicate key",
+        "": "the file: None is refused",
+        "- 1": "the file: [1] is refused",
+    }.items():
+        paths.PARAMS.write_text(text, encoding="utf-8")
+        with pytest.raises(StudyError, match=expected.replace("[", r"\[")):
+            check()
+    paths.PARAMS.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StudyError, match="not readable"):
+        check()
+    paths.PARAMS.unlink()
+    with pytest.raises(StudyError, match="not there"):
+        check()

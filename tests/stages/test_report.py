@@ -1,0 +1,397 @@
+import json
+import re
+from collections.abc import Callable
+from contextlib import chdir
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facestudy.contracts.scores import SplitScores
+from facestudy.errors import StudyError
+from stages.report import PAGE_LIMIT, report
+from tests.study_maker import EMOTION, KINDS, TITLES, make_differences, make_study, stand_in_figures, write
+
+MARKDOWN, PAGE = Path("plots/report.md"), Path("plots/report.html")
+HOSTILE = ["<b>|x", "[a](http://host/)", "`tick`", "happy", "<script>alert(1)</script>"]
+
+
+class Reader(HTMLParser):
+    """Every tag of a page with its attributes, the rows of its tables, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes a study, in which the test then stands; its figures are stand-ins of the given size in bytes."""
+
+    def made(picture_size: int = 100, **changes: Any) -> Path:
+        make_study(tmp_path, histograms=False, **changes)
+        stand_in_figures(tmp_path, picture_size)
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with its report; not to be changed."""
+    folder = tmp_path_factory.mktemp("study")
+    make_study(folder, histograms=False)
+    stand_in_figures(folder)
+    with chdir(folder):
+        report()
+    return folder
+
+
+@pytest.fixture
+def inside(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test stands in the study that has its report."""
+    monkeypatch.chdir(written)
+
+
+def scores_path(task: str, variant: str) -> Path:
+    return Path("metrics") / task / variant / "0" / "scores.json"
+
+
+def change(task: str, variant: str, **values: Any) -> None:
+    path = scores_path(task, variant)
+    write(path, json.loads(path.read_text()) | values)
+
+
+def section(text: str, start: str, end: str) -> str:
+    found = re.search(rf"^{re.escape(start)}$.*?(?=^{re.escape(end)}|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, start
+    return found[0]
+
+
+def conclusions(variant: str, task: str = "face") -> str:
+    text = MARKDOWN.read_text(encoding="utf-8")
+    part = text[text.index(f"### Summary of {'Face' if task == 'face' else 'Emotion'} recognition\n") :]
+    return section(part, f"#### {TITLES[variant]}: convergence, strengths, weaknesses", "#")
+
+
+@pytest.mark.usefixtures("inside")
+def test_both_files_hold_log_tables_and_pictures_of_every_model() -> None:
+    markdown, page = MARKDOWN.read_text(encoding="utf-8"), Reader(PAGE.read_text(encoding="utf-8"))
+    for task, classes in (("face", ["other", "target"]), ("emotion", EMOTION)):
+        for variant in TITLES:
+            folder = Path("metrics") / task / variant / "0"
+            log = (folder / "epochs.log").read_text(encoding="utf-8").strip()
+            assert log in markdown
+            assert log in page.text
+            scores = json.loads((folder / "scores.json").read_text())
+            for label in classes:
+                values = scores["per_class"][label]
+                low, high = values["f1_interval"]
+                f1 = f"{values['f1']:.3f} ({low:.3f} to {high:.3f})"
+                cells = [label, *(f"{values[key]:.3f}" for key in ("precision", "recall")), f1, str(values["support"])]
+                assert "| " + " | ".join(cells) + " |" in markdown
+                assert cells in page.rows
+            last = pd.read_csv(folder / "history.csv").iloc[-1]
+            row = [f"{last.epoch:.0f}", f"{last.train_loss:.4f}", f"{100 * last.train_accuracy:.1f} %"]
+            assert any(cells[:3] == row for cells in page.rows)
+            for kind in KINDS:
+                assert markdown.count(f"(figures/{task}/{variant}_0/{kind}.png)") == 1
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 34
+    assert all(str(image["src"]).startswith("data:image/png;base64,") for image in images)
+
+
+@pytest.mark.usefixtures("inside")
+def test_the_order_is_that_of_the_original_study() -> None:
+    headings = re.findall(r"^##+ (.+)$", MARKDOWN.read_text(encoding="utf-8"), re.MULTILINE)
+    expected = ["Overview", "Part 1: Face recognition", "Epoch log", "Run summary", "Run history", "Confusion matrices"]
+    expected += ["Gradient distributions", "Parameter distributions", "Classification report", "Time and memory"]
+    expected += ["Summary of Face recognition", "Part 2: Emotion recognition", "Summary of Emotion recognition"]
+    expected += ["Beside the original study"]
+    assert [headings.index(heading) for heading in expected] == sorted(headings.index(heading) for heading in expected)
+
+
+@pytest.mark.usefixtures("inside")
+def test_the_page_loads_nothing_and_its_links_lead_somewhere() -> None:
+    page = Reader(PAGE.read_text(encoding="utf-8"))
+    assert {tag for tag, _ in page.tags}.isdisjoint({"link", "iframe", "object", "form"})
+    assert [attributes for tag, attributes in page.tags if tag == "script"] == [{}]  # its own, known by a hash
+    anchors = {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert len(links) > 10
+    assert set(links) <= anchors
+
+
+def test_the_same_numbers_give_the_same_bytes(written: Path, study: Callable[..., Path]) -> None:
+    study()
+    report()
+    for name in (MARKDOWN, PAGE):
+        assert name.read_bytes() == (written / name).read_bytes()
+
+
+def test_conclusions_turn_with_the_scores(study: Callable[..., Path]) -> None:
+    study()
+    report()
+    assert "Highest validation accuracy" in conclusions("resnet18_pretrained")
+    assert "Highest validation accuracy" not in conclusions("vgg16")
+    assert "Overfits" in conclusions("vgg16")
+    change("face", "vgg16", accuracy=0.995, generalization_gap=0.0, false_positives=0, false_negatives=0)
+    change("face", "resnet18_pretrained", accuracy=0.80, false_negatives=30, false_positives=2)
+    report()
+    assert "Highest validation accuracy of the variants, 99.5 %" in conclusions("vgg16")
+    assert "Generalises well" in conclusions("vgg16")
+    assert "Overfits" not in conclusions("vgg16")
+    pretrained = conclusions("resnet18_pretrained")
+    assert "Lowest validation accuracy of the variants, 80.0 %" in pretrained
+    assert "No better than always naming the largest class, which gives 80.1 %" in pretrained
+    assert "Misses target (69.8 %) more often than it names it wrongly (1.2 %)" in pretrained
+
+
+def test_convergence_turns_with_the_history(study: Callable[..., Path]) -> None:
+    study()
+    path = Path("metrics/face/vgg16/0/history.csv")
+    history = pd.read_csv(path)
+    loss = np.array([0.5, 0.9, 0.5, 0.4, 0.3, 0.2, 0.2, 0.3, 0.3, 0.4])
+    history.assign(val_accuracy=0.8009, val_loss=loss).to_csv(path, index=False)
+    change("face", "vgg16", epochs_to={"0.90": None, "0.95": None, "final": 1})
+    report()
+    text = conclusions("vgg16")
+    assert "it was about the share of the largest class, 80.1 %" in text
+    assert "90 % was not reached in 10 epochs" in text
+    assert "unstable: validation loss rose from 0.50 to 0.90 in epoch 2" in text
+    assert "lowest in epoch 6 (0.200) and ended at 0.400" in text
+    assert "settled, within 0.0 points" in text
+    assert "Did not reach 90 %" in text
+
+
+def test_a_difference_is_distinguished_from_chance(study: Callable[..., Path]) -> None:
+    study()
+    for variant, errors in (("resnet18_pretrained", 0), ("vgg16", 4), ("resnet18_scratch", 40)):
+        path = Path("metrics/face") / variant / "0" / "predictions.csv"
+        table = pd.read_csv(path)
+        table["prediction"] = ["target" if index < errors else truth for index, truth in enumerate(table["truth"])]
+        table.to_csv(path, index=False)
+        change("face", variant, accuracy=1 - errors / 216)
+    make_differences(Path(), "face", [0], TITLES)
+    report()
+    text = section(MARKDOWN.read_text(encoding="utf-8"), "#### Side by side", "####")
+    assert re.search(
+        r"above VGG16: right on 4 pictures .*? wrong on 0 .*? which chance could explain .*? p = 0\.12", text
+    )
+    assert re.search(r"above ResNet18 from scratch: right on 40 pictures .*? more than chance explains", text)
+    assert "| ResNet18 pretrained | VGG16 | 1.9 points | 4 | 0 | 0.12 | not shown |" in text
+    assert "(No difference in accuracy from VGG16 is shown.)" in conclusions("resnet18_pretrained")
+    assert "(No difference" not in conclusions("resnet18_scratch")
+
+
+def test_a_model_that_guesses_is_said_to_have_learned_nothing(study: Callable[..., Path]) -> None:
+    study()
+    change("face", "vgg16", balanced_accuracy=0.52, balanced_accuracy_interval=[0.45, 0.59])
+    report()
+    guessed = "balanced accuracy 52.0 % (45.0 to 59.0) is not shown to be above what guessing gives, 50.0 %"
+    assert f"Nothing was shown to be learned: {guessed}" in conclusions("vgg16")
+    text = section(MARKDOWN.read_text(encoding="utf-8"), "#### Side by side", "####")
+    assert "Nothing was shown to be learned by VGG16." in text
+    change("face", "vgg16", balanced_accuracy_interval=[0.51, 0.59])
+    report()
+    assert "Nothing was shown" not in MARKDOWN.read_text(encoding="utf-8")
+
+
+def test_conclusions_turn_with_corrupted_pictures_and_calibration(study: Callable[..., Path]) -> None:
+    study()
+    path = Path("metrics/face/vgg16/0/corruptions.csv")
+    table = pd.read_csv(path)
+    harmed = (table["kind"] == "mask") & (table["strength"] == 5)
+    table.loc[harmed, ["accuracy", "low", "high"]] = 0.4, 0.33, 0.47
+    table.loc[~harmed, "accuracy"] = 0.925
+    table.to_csv(path, index=False)
+    scores = json.loads(scores_path("face", "vgg16").read_text())
+    found = scores["calibration"] | {"expected_calibration_error": 0.2, "temperature": 2.5}
+    group = {"dim": {"pictures": 20, "accuracy": 0.5, "accuracy_interval": [0.3, 0.7]}}
+    change("face", "vgg16", calibration=found, by_group={"light": group}, accuracy=0.93)
+    report()
+    text = conclusions("vgg16")
+    assert "Most harmed by a mask over the mouth: at strength 5 of 5 accuracy is 40.0 % (33.0 to 47.0)" in text
+    assert "Loses at most 3.0 points to low light at strength 5" in text
+    assert "Its probabilities mislead: overconfident: expected calibration error 20.0 % (temperature 2.50)" in text
+    assert "Worse where light is dim: 50.0 % (30.0 to 70.0) of 20." in text
+    table.assign(accuracy=0.93).to_csv(path, index=False)
+    change("face", "vgg16", calibration=found | {"expected_calibration_error": 0.01}, by_group={})
+    report()
+    text = conclusions("vgg16")
+    assert "Most harmed" not in text and "Worse where" not in text and "mislead" not in text
+    assert "Its probabilities mean what they say: expected calibration error 1.0 %" in text
+
+
+def test_the_classes_most_confused_are_named(study: Callable[..., Path]) -> None:
+    study()
+    matrix = (np.eye(5, dtype=int) * 40).tolist()
+    angry, sad = EMOTION.index("angry"), EMOTION.index("sad")
+    matrix[sad][sad], matrix[sad][angry] = 31, 9
+    change("emotion", "vgg16", confusion_matrix=matrix)
+    report()
+    assert "angry and sad are confused with each other in 9 of 9 errors (100.0 %)" in conclusions("vgg16", "emotion")
+    assert "sad and angry confused with each other 9 times in 80" in MARKDOWN.read_text(encoding="utf-8")
+
+
+def test_an_empty_task_has_its_reason_and_the_other_its_part(study: Callable[..., Path]) -> None:
+    study(empty="emotion")
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "This part is empty: no picture has a label for emotion." in text
+    assert "### Summary of Face recognition" in text
+    assert "### Summary of Emotion recognition" not in text
+    assert "| emotion, `vgg16` | validation accuracy | 92 % at epoch 10 | no picture has a label for emotion |" in text
+
+
+def test_hostile_labels_stay_labels(study: Callable[..., Path]) -> None:
+    study(emotions=HOSTILE)
+    report()
+    page = Reader(PAGE.read_text(encoding="utf-8"))
+    tags = {tag for tag, _ in page.tags}
+    assert "b" not in tags and [tag for tag, _ in page.tags].count("script") == 1
+    assert all(str(attributes["href"]).startswith("#") for tag, attributes in page.tags if tag == "a")
+    for label in HOSTILE:
+        assert any(cells[0] == label and len(cells) == 5 for cells in page.rows), label
+    assert {len(cells) for cells in page.rows if cells[0] in HOSTILE} == {5, 7}
+
+
+def test_a_log_with_fences_stays_a_log(study: Callable[..., Path]) -> None:
+    study()
+    log = "```\n<img src=x onerror=alert(1)>\n# not a heading\n````\n"
+    Path("metrics/face/vgg16/0/epochs.log").write_text(log)
+    report()
+    page = Reader(PAGE.read_text(encoding="utf-8"))
+    assert log.strip() in page.text
+    assert all("onerror" not in attributes for _, attributes in page.tags)
+
+
+def test_several_seeds_are_listed_with_mean_and_spread(study: Callable[..., Path]) -> None:
+    study(seeds=(0, 1))
+    change("face", "vgg16", accuracy=0.90)
+    path = Path("metrics/face/vgg16/1/scores.json")
+    write(path, json.loads(path.read_text()) | {"accuracy": 0.94})
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "### VGG16, seed 0" in text
+    assert "### VGG16, seed 1" in text
+    assert "| VGG16 | 99.5 ± 0.0 | 92.0 ± 2.8 |" in text
+    assert "| 99.5 / 97.7 % | 99.5 ± 0.0 % / 92.0 ± 2.8 % |" in text
+    assert "Seed 1: Validation accuracy went from" in conclusions("vgg16")
+    text = section(text, "#### Side by side", "####")
+    assert re.search(r"in the mean over 2 seeds \(paired differences .*?paired t test", text)
+    assert "| ahead | behind | paired difference, mean |" in text
+
+
+def test_folds_are_said_to_be_folds(study: Callable[..., Path]) -> None:
+    study(seeds=(0, 1))
+    path = Path("metrics/face/split.json")
+    sizes = {"other": 100, "target": 20}
+    write(path, json.loads(path.read_text()) | {"folds": 2, "counts": {"fold_0": sizes, "fold_1": sizes}})
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "Cross-validation over 2 folds" in text and r"| Face recognition | fold\_0 | fold\_1 |" in text
+    text = section(text, "#### Side by side", "####")
+    assert "in the mean over 2 folds" in text and "over the folds (corrected" in text
+
+
+def test_test_pictures_have_rows_of_their_own_and_are_not_among_the_validation_errors(
+    study: Callable[..., Path],
+) -> None:
+    study()
+    path = Path("metrics/face/vgg16/0/predictions.csv")
+    table = pd.read_csv(path)
+    table["prediction"] = table["truth"]
+    extra = table.iloc[[0]].assign(file="feedfeedfeedfeed.png", split="test", prediction="target")
+    pd.concat([table, extra]).to_csv(path, index=False)
+    scores = json.loads(scores_path("face", "vgg16").read_text())
+    test = {name: scores[name] for name in SplitScores.model_fields}
+    change("face", "vgg16", test=test | {"accuracy": 0.5, "macro_f1": 0.4})
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert text.count("| test accuracy | 50.0 % |") == 1
+    assert "feedfeedfeedfeed" not in text
+
+
+def test_the_best_epoch_is_marked_as_optimistic(study: Callable[..., Path]) -> None:
+    study(rule="best")
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert text.count("Optimistic: the epoch was chosen") == 8
+    assert len(re.findall(r"\| validation accuracy \| [\d.]+ % \(optimistic\) \|", text)) == 6
+
+
+@pytest.mark.usefixtures("inside")
+def test_the_last_epoch_is_not_marked() -> None:
+    assert "ptimistic" not in MARKDOWN.read_text(encoding="utf-8")
+
+
+def test_timing_is_shown_or_said_to_be_missing(study: Callable[..., Path]) -> None:
+    study()
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "| seconds of training | 41.5 |" in text
+    assert "Shortest training, 42 s" in text
+    for timing in Path("timings").rglob("train.json"):
+        timing.unlink()
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert text.count("| seconds of training | not measured |") == 6
+    assert "Shortest training" not in text
+
+
+def test_a_large_study_keeps_the_page_small_and_the_first_seeds_in_it(study: Callable[..., Path]) -> None:
+    study(picture_size=60_000, seeds=(0, 1, 2))
+    report()
+    html = PAGE.read_text(encoding="utf-8")
+    assert 4_000_000 < len(html.encode()) <= PAGE_LIMIT == 5_000_000
+    shown = [attributes["alt"] for tag, attributes in Reader(html).tags if tag == "img"]
+    assert sum("seed 0" in str(alt) for alt in shown) == 30
+    assert "figures/emotion/resnet18_pretrained_2/parameters.png, left out here" in html
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "metrics/download.json",
+        "metrics/face/split.json",
+        "metrics/face/vgg16/0/epochs.log",
+        "metrics/face/vgg16/0/predictions.csv",
+        "metrics/face/vgg16/0/corruptions.csv",
+        "metrics/differences/face.json",
+        "plots/comparison/face.png",
+        "plots/figures/face/vgg16_0/curves.png",
+        "data/study.json",
+    ],
+)
+def test_a_missing_file_is_named(study: Callable[..., Path], path: str) -> None:
+    study()
+    Path(path).unlink()
+    with pytest.raises(StudyError, match=re.escape(path)):
+        report()
+    assert not PAGE.exists()

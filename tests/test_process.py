@@ -1,0 +1,130 @@
+"""Whatever ends `dvc`, nothing that it started continues; and a stage ends at once when its work is done."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.inputs import ROOT
+
+STAGE = """
+import sys, time
+from pathlib import Path
+from facestudy.stage import main
+def stage():
+    Path("started").touch()
+    for beat in range(600):
+        Path("beat").write_text(str(beat))
+        time.sleep(0.05)
+main(stage)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked in Linux's way")
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["{python} work.py", "sh -c '{python} work.py; true'"])
+def test_a_stage_ends_with_dvc(tmp_path: Path, sign: signal.Signals, command: str) -> None:
+    bin_folder = Path(sys.executable).parent
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    (tmp_path / "work.py").write_text(STAGE, encoding="utf-8")
+    text = f"stages:\n  work:\n    cmd: {command.format(python=sys.executable)}\n    outs: [beat]\n"
+    (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=tmp_path, env=environment, check=True)
+    process = subprocess.Popen(["dvc", "repro"], cwd=tmp_path, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, sign)
+    process.wait(timeout=30)
+    time.sleep(0.5)
+    beat = (tmp_path / "beat").read_text()
+    time.sleep(0.5)
+    assert (tmp_path / "beat").read_text() == beat
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked in Linux's way")
+@pytest.mark.parametrize("parent", ["ended", "another process"])
+def test_a_worker_that_has_lost_its_parent_ends_at_once(parent: str) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    number = ended.pid if parent == "ended" else os.getppid()
+    code = f"import time; from facestudy.process import end_with_parent; end_with_parent({number}); time.sleep(20)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=10, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+ENDING = """
+import stages  # whose handler is registered before all others, and so runs last
+import atexit, threading, time
+from facestudy.stage import main
+class Whole:
+    def __del__(self): print("taken apart")
+whole = Whole()
+def late():
+    time.sleep(0.3)
+    print("thread")
+def stage():
+    atexit.register(print, "handler")
+    threading.Thread(target=late).start()
+    print("stage")
+    {failure}
+main(stage)
+"""
+
+
+@pytest.mark.parametrize(
+    ("plain", "failure", "code", "end"),
+    [
+        ("", "", 0, ""),
+        ("exit", "", 0, "taken apart\n"),  # the trick left out
+        ("", "raise OSError(28, 'No space', 'disk')", 1, "taken apart\n"),
+    ],
+)
+def test_a_stage_ends_when_threads_and_handlers_are_done(plain: str, failure: str, code: int, end: str) -> None:
+    """A successful one takes no object apart."""
+    command = [sys.executable, "-c", ENDING.replace("{failure}", failure)]
+    environment = {**os.environ, "STUDY_PLAIN": plain}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, f"stage\nthread\nhandler\n{end}")
+    assert done.stderr == ("error: disk: No space; free some, and run `dvc repro` again\n" if failure else "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_output_without_space_gives_a_message() -> None:
+    code = "from facestudy.stage import main; main(print, 'lost')"
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=buffered, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode != 0
+    assert done.stderr.decode().startswith("error: print: No space left on device; free some")
+
+
+DRAWING = """
+from pathlib import Path
+from facestudy.synthetic.photo_sets import collect_pretraining
+collect_pretraining(50, 5000, ["happy"], 96, 0, Path("drawn"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked in Linux's way")
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRAWING], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("drawn/*.jpg"))) < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert workers
+    process.kill()
+    process.wait()
+    assert psutil.wait_procs(workers, timeout=10)[1] == []

@@ -1,0 +1,67 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from facestudy.errors import StudyError
+from facestudy.models import networks
+from facestudy.models.device import fabric_for
+from facestudy.models.packed import Packed
+from facestudy.project import parameters
+from facestudy.project.sections import Round
+from facestudy.weights.pretraining import UNKNOWN, fold, joint_loss, labels_of, pretrain
+
+
+def people(count: int = 4, each: int = 6) -> Packed:
+    """People told apart by their brightness, with two expressions."""
+    person = np.repeat(np.arange(count), each)
+    noise = np.random.default_rng(0).integers(0, 20, (len(person), 32, 32, 3))
+    images = (noise + 50 * person[:, None, None, None]).astype(np.uint8)
+    emotions = ["happy" if number % 2 else "sad" for number in range(len(person))]
+    index = pd.DataFrame({"file": [str(number) for number in range(len(person))], "person": person.astype(str)})
+    return Packed(images, index.assign(emotion=emotions))
+
+
+def pretrained(arch: str, packed: Packed) -> dict[str, torch.Tensor]:
+    settings = parameters.load().weights.pretrain.model_copy(update={"batch_size": 8})
+    return pretrain(fabric_for("32-true"), arch, packed, settings, [Round(size=32, epochs=1)], seed=0)[0]
+
+
+def test_folding_the_normalisation_changes_no_output() -> None:
+    network = networks.build("vgg16_bn", "original", 2, 0)
+    network(torch.rand(8, 3, 32, 32))  # moves the running statistics away from their start
+    network.eval()
+    picture = torch.rand(2, 3, 32, 32)
+    before = network(picture)
+    torch.testing.assert_close(fold(network)(picture), before, atol=1e-5, rtol=1e-5)
+
+
+def test_pretrained_twin_fits_plain_vgg16_and_repeats(capsys: pytest.CaptureFixture[str]) -> None:
+    state, again = (pretrained("vgg16", people()) for _ in range(2))
+    assert all(torch.equal(value, again[name]) for name, value in state.items())
+    network = networks.build("vgg16", "pooled", 2, 1)
+    networks.load(network, state, "pooled")
+    assert torch.equal(network.features[0].weight, state["features.0.weight"])  # type: ignore[index, union-attr]
+    assert "[vgg16_bn] Epoch 1/1 at 32 px" in capsys.readouterr().out
+
+
+def test_people_with_one_picture_and_empty_cells_are_not_told_apart() -> None:
+    index = pd.DataFrame({"person": ["anna", "anna", "ben", ""], "emotion": ["sad", "", "sad", "happy"]})
+    labels = labels_of(index)
+    assert labels["person"].tolist() == [0, 0, UNKNOWN, UNKNOWN]
+    assert labels["emotion"].tolist() == [0, UNKNOWN, 0, UNKNOWN]
+
+
+def test_telling_many_people_apart_does_not_drown_the_expression() -> None:
+    logits = {"person": torch.zeros(2, 800, requires_grad=True), "emotion": torch.zeros(2, 2, requires_grad=True)}
+    labels = {"person": torch.tensor([0, 799, UNKNOWN]), "emotion": torch.tensor([0, 1, UNKNOWN])}
+    loss = joint_loss(logits, labels, torch.tensor([0, 1]))
+    by_person, by_emotion = torch.autograd.grad(loss, (logits["person"], logits["emotion"]))
+    assert loss.item() == pytest.approx(2)
+    assert by_person.norm() < by_emotion.norm()
+    assert joint_loss(logits, labels, torch.tensor([2, 2])).item() == 0
+
+
+def test_nothing_to_tell_apart_is_refused() -> None:
+    with pytest.raises(StudyError, match="two people"):
+        pretrained("resnet18", people(count=1, each=1))
