@@ -34,6 +34,8 @@ def _predict(**request: Any) -> None:
 
 
 def _demo(port: int) -> None:
+    if not 0 < port < 2**16:
+        sys.exit(f"error: --port {port}: give a number from 1 to 65535")
     try:
         from facestudy.inference.demo import demo
     except ModuleNotFoundError as error:

@@ -24,6 +24,9 @@ OUTPUTS = (
     *(paths.checkpoint("", "", 0).parent, paths.histograms("", "", 0).parent),
 )
 
+# Columns of the tables in data/, which a task's own column would hide.
+COLUMNS = {"file", "person", "id", "source_file", "label", "split", "group", "faces_found", "crop"}
+
 
 def check() -> None:
     """Write both files; StudyError that names every key at fault and what would be correct."""
@@ -80,6 +83,8 @@ def _task_faults(settings: sections.Parameters) -> list[str]:
     for task, names in settings.tasks.items():
         if task in paths.RESERVED:
             faults.append(f"tasks.{task}: {task!r} is the name of a folder beside the tasks' own; rename the task")
+        if task in COLUMNS:
+            faults.append(f"tasks.{task}: {task!r} is the name of a column beside the tasks' own; rename the task")
         if label_form(names.positive or "") == OTHER:
             name = f"tasks.{task}.positive: {OTHER!r} is the name"
             faults.append(f"{name} of all labels but the positive one; rename the label")

@@ -3,6 +3,5 @@
 import sys
 
 if __name__ == "__main__":
-    sys.exit(
-        "error: stages.predict is now `facestudy predict` (or `python -m facestudy.cli predict`); it takes the same"
-    )
+    command = "`facestudy predict` (or `python -m facestudy.cli predict`)"
+    sys.exit(f"error: stages.predict is now {command}, with the same arguments")

@@ -53,6 +53,12 @@ def test_every_stage_has_its_file_and_every_file_its_stage() -> None:
     assert files == set(STAGES)
 
 
+def test_packages_hold_a_docstring_alone() -> None:
+    """An import of theirs would run code that no stage lists."""
+    for path in (ROOT / "facestudy").rglob("__init__.py"):
+        assert len(ast.parse(path.read_text(encoding="utf-8")).body) == 1, path
+
+
 def keys_read(text: str) -> Iterator[str]:
     """What a stage reads of its settings: `settings.tasks[task].positive` is tasks.${item.task}.positive."""
     tree = ast.parse(text)

@@ -8,7 +8,6 @@ import pytest
 from facestudy.errors import StudyError
 from facestudy.stage import main
 from stages.evaluate import evaluate
-from stages.plot import plot
 from stages.train import train
 
 
@@ -21,7 +20,7 @@ def collector() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("collector")
-@pytest.mark.parametrize("stage", [train, evaluate, plot])
+@pytest.mark.parametrize("stage", [train, evaluate])
 @pytest.mark.parametrize("text", ["one", "-1", "0.5", ""])
 def test_a_seed_that_is_no_number_is_refused(stage: Callable[[str, str, int], None], text: str) -> None:
     with pytest.raises(SystemExit, match=f"error: '{text}' is not a seed"):

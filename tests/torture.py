@@ -204,7 +204,7 @@ def tests(*arguments: str, **environment: str) -> tuple[int, int]:
 FAULTS = {
     "disk full, no permission, read-only, photos that go, memory, clock, Git, DVC's cache": ["tests/test_faults.py"],
     "network: silent, broken off, without end, wrong hash, hostile archives": ["tests/sources/test_archive.py"],
-    "W&B that fails at start": ["tests/training/test_tracking.py"],
+    "W&B that fails at start": ["tests/test_tracking.py"],
     "trainings killed, also on two processes": ["tests/training/test_resume.py"],
     "dvc ended, nothing left running": ["tests/test_process.py"],
 }

@@ -54,12 +54,11 @@ def differences(path: str, recorded: str) -> list[str]:
             break
     else:
         sys.exit(f"{path}: no commit has the code that dvc.lock was made with; run `dvc repro`")
-    now = {
-        name: Path(name).read_bytes()
-        for name in run("git", "ls-files", "-co", "--exclude-standard", path).decode().split()
-    }
-    if dvc_hash(path, now) == recorded:
-        sys.exit(f"{path}: DVC counts a file that Git ignores; remove it, or run `dvc repro`")
+    listed = run("git", "ls-files", "-coz", "--exclude-standard", path).decode().split("\0")
+    ignored = run("git", "ls-files", "-oiz", "--exclude-standard", path).decode().split("\0")
+    if other := [name for name in ignored if name and not name.endswith(".pyc")]:
+        sys.exit(f"{path}: DVC counts {other[0]}, which Git ignores; remove it, or run `dvc repro`")
+    now = {name: Path(name).read_bytes() for name in listed if Path(name).is_file()}
     return list(compared(before, now))
 
 
@@ -96,52 +95,59 @@ def compared(before: Files, now: Files) -> Iterator[str]:
         elif old != new and not name.endswith(".py"):
             yield name
         elif old != new:
-            meant, means = meaning(old.decode()), meaning(new.decode())
-            changed = [part for part in {**meant, **means} if meant.get(part) != means.get(part)]
-            yield from (f"{name}: {part}" for part in changed)
+            try:
+                meant, means = meaning(old), meaning(new)
+            except (SyntaxError, ValueError) as error:
+                yield f"{name}: is no Python ({error})"
+                continue
+            if ast.dump(meant) != ast.dump(means):
+                old_parts, new_parts = parts(meant), parts(means)
+                changed = [part for part in {**old_parts, **new_parts} if old_parts.get(part) != new_parts.get(part)]
+                yield from (f"{name}: {part}" for part in changed or ["the order of its parts"])
 
 
-def meaning(text: str) -> dict[str, str]:
-    """The syntax tree of each part of a module (a function, a method, all else), without what changes no result."""
-    tree = ast.parse(text)
+def meaning(content: bytes) -> ast.Module:
+    """The syntax tree of a module without what changes no result."""
+    tree = ast.parse(content)
     _WithoutWords().visit(tree)
-    parts: dict[str, list[str]] = {}
+    return tree
+
+
+def parts(tree: ast.Module) -> dict[str, str]:
+    """The tree's functions, methods, classes without their methods, and all else, by name, for a message."""
+    named: dict[str, list[str]] = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
             for method in methods:
-                parts.setdefault(f"{node.name}.{method.name}", []).append(ast.dump(method))
+                named.setdefault(f"{node.name}.{method.name}", []).append(ast.dump(method))
             node.body = [each for each in node.body if each not in methods]
-        parts.setdefault(getattr(node, "name", "the module"), []).append(ast.dump(node))
-    return {name: "\n".join(dumps) for name, dumps in parts.items()}
+        named.setdefault(getattr(node, "name", "the module"), []).append(ast.dump(node))
+    return {name: "\n".join(dumps) for name, dumps in named.items()}
 
 
 class _WithoutWords(ast.NodeTransformer):
-    """Takes out docstrings and the texts within StudyError(...); the parser has taken out comments."""
+    """Takes out docstrings and the words of StudyError(...); the parser has taken out comments."""
 
     def visit(self, node: ast.AST) -> ast.AST:
         """One node, after what lies in it."""
         self.generic_visit(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
+            if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "StudyError":
-            for part in ast.walk(node):
-                if isinstance(part, ast.JoinedStr):
-                    part.values = [value for value in part.values if isinstance(value, ast.FormattedValue)]
-                elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    part.value = ""
-            node.args = [ast.Constant("") if _only_words(part) else part for part in node.args]
+            node.args = [_without_words(argument) for argument in node.args]
         return node
 
 
-def _only_words(node: ast.AST) -> bool:
-    return isinstance(node, ast.JoinedStr) and not node.values
+def _without_words(node: ast.expr) -> ast.expr:
+    """A message with its literal texts out; what is put into it, and how it is formatted, stays."""
+    if isinstance(node, ast.JoinedStr):
+        values: list[ast.expr] = [value for value in node.values if isinstance(value, ast.FormattedValue)]
+        return ast.JoinedStr(values) if values else ast.Constant("")
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return ast.Constant("")
+    return node
 
 
 def main() -> None:

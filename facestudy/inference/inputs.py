@@ -53,7 +53,11 @@ def _files(name: str) -> list[Path]:
         return photos
     if path.exists() or not set(name) & set("*?["):
         return [path]  # one that is not there is reported as a photo that cannot be read
-    matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    if not matches:
+    try:
+        matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except ValueError as error:
+        raise StudyError(f"{name}: not a pattern ({error})") from None
+    files = [match for match in matches if match.is_file()]
+    if not files:
         raise StudyError(f"{name}: no file matches this pattern")
-    return [match for match in matches if match.is_file()]
+    return files

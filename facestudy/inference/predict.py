@@ -41,6 +41,10 @@ class Request:
 
 def predict(request: Request) -> None:
     """Answer for every photo; raises StudyError, after all answers, where a photo could not be read."""
+    if request.csv is not None and request.csv.is_dir():
+        raise StudyError(f"--csv {request.csv}: this is a folder; name a file")
+    if request.draw is not None and request.draw.exists() and not request.draw.is_dir():
+        raise StudyError(f"--draw {request.draw}: this is a file; name a folder")
     models = load_models(request.task, request.variant, "int8" if request.int8 else "onnx")
     with photo_files(request.photos) as files:
         found, progress = answer(files, models), Console(stderr=True)

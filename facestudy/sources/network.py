@@ -24,7 +24,7 @@ def reach(url: str) -> None:
         try:
             socket.create_connection((host, port), timeout=SILENCE).close()
             outcome.append("")
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a host name that is none
             outcome.append(str(error))
 
     # A name lookup knows no time limit, so it is left behind in a thread that does not keep the process alive.

@@ -33,7 +33,8 @@ def unpack(archive: Path, folder: Path) -> None:
     files; the caller removes it.
     """
     try:
-        if zipfile.is_zipfile(archive):
+        # A tar first: one whose last file is a zip looks like a zip too.
+        if zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive):
             _unpack_zip(archive, folder)
         else:
             _unpack_tar(archive, folder)
@@ -60,9 +61,11 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             # A sparse file may claim any size, whatever its bytes in the archive.
             plain = member.isdir() or (member.isreg() and not member.issparse())
             member.name = _checked(archive, member.name, plain)
-        # tarfile's filter sets owner and rights. As a judge it would let more pass than we want (links within the
-        # folder, absolute paths, which it makes relative), it sets no limits, and zips have none; so ours stays.
-        opened.extractall(folder, members, filter="data")
+        # tarfile's filter sets owner and rights, where this Python has it (3.11.4). As a judge it would let more pass
+        # than we want (links within the folder, absolute paths, which it makes relative), it sets no limits, and zips
+        # have none; so ours stays.
+        opened.extraction_filter = getattr(tarfile, "data_filter", None)
+        opened.extractall(folder, members)
 
 
 def _checked(archive: Path, name: str, plain: bool) -> str:

@@ -44,11 +44,12 @@ def lock(path: Path, fabric: Fabric) -> Iterator[None]:
     file = path.with_suffix(".lock")
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(file, blocking=False):
-            yield
+        held = FileLock(file, blocking=False).acquire()
     except Timeout:
         message = f"another training of this model is running ({file} is locked); wait for it, or end it"
         raise StudyError(message) from None
+    with held:
+        yield
 
 
 def sha256(path: Path) -> str:
@@ -80,7 +81,11 @@ class Unfinished:
 
     def __init__(self, path: Path, key: str) -> None:
         self._path, self._key = path, key
-        self._share = float(os.environ.get("STUDY_RESUME_SHARE", "0.02"))
+        share = os.environ.get("STUDY_RESUME_SHARE", "0.02")
+        try:
+            self._share = float(share)
+        except ValueError:
+            raise StudyError(f"STUDY_RESUME_SHARE={share} is no number; 0.02 is 2 % of the time") from None
         self._speed, self._written = FIRST_SPEED, time.perf_counter()
 
     def load(self, training: Training, history: History, fabric: Fabric) -> bool:

@@ -129,6 +129,8 @@ def test_a_broken_photo_is_reported_after_all_answers(study: Path) -> None:
             "the study has no 'vgg19' among its variants; it has resnet18_scratch, resnet18_pretrained",
         ),
         (["no*.jpg"], "no file matches this pattern"),
+        (["**.jpg"], "not a pattern"),
+        (["photos", "--csv", "."], "this is a folder"),
         (["data"], "data: no picture lies in this folder"),
         (["-"], "no photo was named"),
     ],

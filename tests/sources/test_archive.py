@@ -78,6 +78,17 @@ def test_every_kind_of_tar_is_read_as_its_folder(tmp_path: Path, photos: Path, e
     assert collect(settings(packed), root).equals(collect(settings(packed), photos))
 
 
+def test_a_tar_whose_last_file_is_a_zip_is_read_as_a_tar(tmp_path: Path, photos: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "backup.zip", "w") as inner:
+        inner.writestr("old.txt", "old")
+    with tarfile.open(tmp_path / "photos.tar", "w") as archive:
+        archive.add(photos, "photos")
+        archive.add(tmp_path / "backup.zip", "backup.zip")
+    assert zipfile.is_zipfile(tmp_path / "photos.tar")
+    packed = settings(tmp_path / "photos.tar")
+    assert collect(packed, fetch(packed, tmp_path / "out")).equals(collect(packed, photos))
+
+
 def test_a_zip_is_read_as_its_folder_from_a_file_and_from_a_url(
     tmp_path: Path, zipped: Path, photos: Path, server: str
 ) -> None:
@@ -203,6 +214,7 @@ def test_a_location_that_is_not_there_names_the_offline_choice(tmp_path: Path, s
     assert "there is no file" in refused(settings(tmp_path / "absent.zip"), tmp_path / "out")
     assert "404" in refused(settings(f"{server}/absent.zip"), tmp_path / "out")
     assert "neither an http(s) URL" in refused(settings("ftp://127.0.0.1/a.zip"), tmp_path / "out")
+    assert "cannot get https://a..b/c.zip" in refused(settings("https://a..b/c.zip", "0" * 64), tmp_path / "out")
     assert "location is null" in refused(Archive(location=None, sha256=None), tmp_path / "out")
     start = time.monotonic()
     message = refused(settings(f"{NOWHERE}/a.zip", "0" * 64), tmp_path / "out")

@@ -117,12 +117,12 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
     assert expected in refused(study, changes)
 
 
-@pytest.mark.parametrize("task", ["pretrain", "exports"])
-def test_a_task_with_the_name_of_a_folder_beside_the_tasks_is_refused(study: Path, task: str) -> None:
+@pytest.mark.parametrize(("task", "kind"), [("pretrain", "folder"), ("exports", "folder"), ("label", "column")])
+def test_a_task_with_a_name_that_is_in_use_is_refused(study: Path, task: str, kind: str) -> None:
     write_params(study, {})
     changes: dict[str, Any] = {f"variants.{name}.epochs.{task}": 1 for name in parameters.load().variants}
     message = refused(study, {f"tasks.{task}": {"title": "x", "positive": None}, **changes})
-    assert f"tasks.{task}: {task!r} is the name of a folder" in message
+    assert f"tasks.{task}: {task!r} is the name of a {kind}" in message
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,25 @@ def test_words_and_layout_change_no_meaning(old: str, new: str) -> None:
         ("{given} pictures", "{LIMIT} pictures", "a.py: Batch.check"),
         ("StudyError(", "ValueError(", "a.py: Batch.check"),
         ("        return given\n", "", "a.py: Batch.check"),
+        ('{LIMIT}"', '{LIMIT:>4}"', "a.py: Batch.check"),
+        ("    size = 2\n\n", "    size = 2\n    size = 2\n\n", "a.py: Batch"),
     ],
 )
 def test_what_changes_a_result_is_named(old: str, new: str, named: str) -> None:
     assert differences(old, new) == [named]
+
+
+def test_the_order_of_parts_counts() -> None:
+    """A default argument, a decorator that registers, a call: what runs first decides."""
+    before, now = b"def one(): pass\ndef two(): pass\n", b"def two(): pass\ndef one(): pass\n"
+    assert list(compared({"a.py": before}, {"a.py": now})) == ["a.py: the order of its parts"]
+    before, now = b"x = 1\ndef f(a=x): pass\nx = 2\n", b"x = 1\nx = 2\ndef f(a=x): pass\n"
+    assert list(compared({"a.py": before}, {"a.py": now})) == ["a.py: the order of its parts"]
+    assert list(compared({"a.py": before}, {"a.py": b"def"})) == [
+        "a.py: is no Python (invalid syntax (<unknown>, line 1))"
+    ]
+    inner = b"raise StudyError(names['a'])", b"raise StudyError(names['b'])"
+    assert list(compared({"a.py": inner[0]}, {"a.py": inner[1]})) == ["a.py: the module"]
 
 
 def test_other_files_count_by_their_bytes() -> None:
