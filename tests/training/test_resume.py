@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -85,7 +86,8 @@ def killed(launcher: list[str], variant: str, after: int, sign: signal.Signals, 
             break
     printed += process.communicate(timeout=60)[0]
     assert process.returncode != 0, printed
-    assert "Traceback" not in printed or launcher != PLAIN
+    # W&B prints a traceback of its own where its service ended before it; none may go through our code.
+    assert not re.search(r'File ".*/(facestudy|stages)/', printed) or launcher != PLAIN
 
 
 def saved_epochs(path: Path) -> list[Epoch]:
