@@ -21,8 +21,9 @@ MAX_LABELS = 20  # more are names of people rather than classes
 def download() -> None:
     """Write data/raw and metrics/download.json; StudyError where no labelled picture is left."""
     settings = parameters.read()
-    with collected(settings.data, settings.seed) as collection, whole_folder(paths.RAW) as raw:
-        report = _report(settings.data.source, collection)
+    data = settings.data
+    with collected(data, settings.seed) as collection, whole_folder(paths.RAW) as raw:
+        report = _report(data.source, collection)
         if not report.pictures:
             reasons = "".join(f"\n  {count} {reason}" for reason, count in report.rejected.items())
             total = report.copies + sum(report.rejected.values())

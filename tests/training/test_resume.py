@@ -84,6 +84,7 @@ def killed(launcher: list[str], variant: str, after: int, sign: signal.Signals, 
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.7)
             break
+    assert "Traceback" not in printed or launcher != PLAIN
     printed += process.communicate(timeout=60)[0]
     assert process.returncode != 0, printed
     # W&B prints a traceback of its own where its service ended before it; none may go through our code.
