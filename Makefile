@@ -52,10 +52,10 @@ fuzz: .venv/installed-dev
 torture: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.torture $(ARGS)
 
-.venv/installed: requirements.txt pyproject.toml
+.venv/installed: requirements.txt requirements-detector.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -r requirements.txt
-	$(BIN)/python -m pip install --no-deps -e .
+	$(BIN)/python -m pip install --no-deps -r requirements-detector.txt -e .
 	touch $@
 
 .venv/installed-demo: .venv/installed requirements-demo.txt

@@ -3,7 +3,8 @@
     python -m benchmarks.coverage [--draws 2000]
 
 draws validation sets of 216 pictures, a fifth of them targets, from classifiers whose true score is known, and
-writes docs/coverage.md.
+writes docs/coverage.md. Rows by person have 72 people, of whom one to five pictures are there: each has a share of
+correct answers of his or her own, from a beta distribution whose correlation within a person is `CORRELATION`.
 """
 
 import argparse
@@ -24,6 +25,8 @@ PICTURES, SHARE = 216, 0.2
 TARGETS = round(PICTURES * SHARE)
 TRUTH = (np.arange(PICTURES) < TARGETS).astype(np.int64)
 GROUPS = np.arange(PICTURES)  # a picture each
+CORRELATION = 0.3  # between the answers on two pictures of a person; the design effect is then 1.8
+PEOPLE = np.repeat(np.arange(72), [1, 2, 3, 4, 5, 3] * 12)
 
 
 def f1_scores(error: float) -> tuple[float, float]:
@@ -40,6 +43,34 @@ def of_accuracy(value: float, random: np.random.Generator, seed: int) -> Interva
     return intervals.wilson(int(random.binomial(PICTURES, value)), PICTURES)
 
 
+def of_accuracy_by_person(value: float, random: np.random.Generator, seed: int) -> Interval | None:
+    """Of one drawn set of few people: the interval of accuracy."""
+    return intervals.share(correct_by_person(value, random), PEOPLE)
+
+
+def of_accuracy_by_picture(value: float, random: np.random.Generator, seed: int) -> Interval | None:
+    """The same sets, each picture taken for another person's."""
+    return intervals.share(correct_by_person(value, random), GROUPS)
+
+
+def of_balanced_accuracy(value: float, random: np.random.Generator, seed: int) -> Interval | None:
+    """Of one drawn set: the interval of the mean recall of both classes, the target's error twice the others'."""
+    predicted = predictions((1 - value) / 1.5, random)
+    return intervals.mean_share(predicted == TRUTH, TRUTH, GROUPS)
+
+
+def of_balanced_accuracy_by_person(value: float, random: np.random.Generator, seed: int) -> Interval | None:
+    """Of one drawn set of few people, who are in all of five classes: the interval of the mean recall."""
+    return intervals.mean_share(correct_by_person(value, random), np.arange(PICTURES) % 5, PEOPLE)
+
+
+def correct_by_person(share: float, random: np.random.Generator) -> np.ndarray:
+    """Which pictures are classified correctly, where people differ."""
+    shape = 1 / CORRELATION - 1  # of a beta distribution: the sum of its parameters
+    own = random.beta(share * shape, (1 - share) * shape, PEOPLE.max() + 1)
+    return np.asarray(random.random(PICTURES) < own[PEOPLE])
+
+
 def predictions(error: float, random: np.random.Generator) -> np.ndarray:
     """The classes predicted in one drawn set."""
     incorrect = random.random(PICTURES) < np.where(TRUTH == 1, 2 * error, error)
@@ -50,8 +81,7 @@ def of_class_f1(value: float, random: np.random.Generator, seed: int) -> Interva
     """Of one drawn set: the interval of the target's F1."""
     error = brentq(lambda e: f1_scores(e)[0] - value, 1e-6, 0.4)
     predicted = predictions(error, random)
-    hits = int(((predicted == 1) & (TRUTH == 1)).sum())
-    return intervals.f1_interval(hits, int((predicted == 1).sum()) - hits, TARGETS - hits)
+    return intervals.f1_interval(TRUTH == 1, predicted == 1, GROUPS)
 
 
 def of_macro_f1(value: float, random: np.random.Generator, seed: int) -> Interval | None:
@@ -68,6 +98,10 @@ def of_roc_auc(value: float, random: np.random.Generator, seed: int) -> Interval
 
 SCORES: dict[str, tuple[Callable[[float, np.random.Generator, int], Interval | None], list[float]]] = {
     "accuracy (Wilson)": (of_accuracy, [0.8, 0.85, 0.9, 0.95, 0.97, 0.99]),
+    "accuracy by person (Wilson)": (of_accuracy_by_person, [0.5, 0.8, 0.9, 0.95, 0.97, 0.99]),
+    "the same, people ignored": (of_accuracy_by_picture, [0.5, 0.8, 0.9, 0.95, 0.97, 0.99]),
+    "balanced accuracy (Wilson)": (of_balanced_accuracy, [0.5, 0.8, 0.9, 0.95, 0.97, 0.99]),
+    "balanced accuracy by person (Wilson)": (of_balanced_accuracy_by_person, [0.5, 0.8, 0.9, 0.95, 0.97, 0.99]),
     "F1 of the target (Wilson)": (of_class_f1, [0.8, 0.85, 0.9, 0.95, 0.98]),
     "macro F1 (bootstrap)": (of_macro_f1, [0.8, 0.85, 0.9, 0.95, 0.98]),
     "ROC AUC (bootstrap)": (of_roc_auc, [0.8, 0.85, 0.9, 0.95, 0.98, 0.995]),
@@ -97,7 +131,8 @@ def main(draws: int) -> None:
         "# How often the intervals hold\n\n"
         f"Made by `python -m benchmarks.coverage`: {draws:,} simulated validation sets of {PICTURES} pictures, "
         f"{TARGETS} of them of the target, for each true value of a score. A 95 % interval should hold it in about 95 "
-        "of 100. docs/method.md says how each interval is made."
+        f"of 100. In the rows by person there are {PEOPLE.max() + 1} people, on whose pictures answers correlate by "
+        f"{CORRELATION:g}. docs/method.md says how each interval is made."
     )
     write_text(PAGE, intro + "\n\n" + "\n".join([*head, *rows]) + "\n")
 

@@ -48,14 +48,17 @@ def python(folder: Path, *arguments: str, **environment: str) -> str:
 
 
 @contextmanager
-def study(size: int) -> Iterator[Path]:
-    """A folder with the face task split and packed at a size, and the same pictures as a folder for the peers."""
+def study(size: int, drawn: bool = False) -> Iterator[Path]:
+    """A folder with the face task split and packed at a size, and the same pictures as a folder for the peers.
+
+    The pictures are photos where this machine has them, unless drawn ones are wanted.
+    """
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         for empty in ("photos", "pretrain-photos"):
             (folder / "data" / empty).mkdir(parents=True)
         keys: dict[str, Any] = {"preprocess.size": size}
-        if PHOTOS.is_dir():
+        if PHOTOS.is_dir() and not drawn:
             columns = {"file": "file", "person": "person", "face": "face_task", "emotion": "emotion_task"}
             keys |= {"data.source": "folder", "data.folder.path": str(PHOTOS), "data.folder.columns": columns}
             keys |= {"tasks.face.positive": "positive"}
@@ -216,15 +219,20 @@ def settings() -> list[Row]:
 def preprocess() -> list[Row]:
     """Pictures per second and core of preprocess with detection, and its memory, as the number of pictures grows."""
     rows: list[Row] = []
-    with study(64) as folder:
-        for count, windows in ((1000, 5), (5000, 3), (20_000, 1)):
-            process = Process([sys.executable, "-m", "benchmarks.packing", str(count)], folder, PYTHONPATH=str(ROOT))
-            process.ask("warm")
-            answers = [process.window("pack") for _ in range(windows)]
-            cores = len(os.sched_getaffinity(0))
-            rows.append({"pictures": count, "per_core": spread([rate(answer) / cores for answer in answers])})
-            rows[-1] |= {"memory": spread([answer["memory"] for answer in answers])}
-            process.stop()
+    sets: dict[str, list[tuple[int, int]]] = {"drawn faces": [(1000, 5)]}
+    if PHOTOS.is_dir():
+        sets["photos"] = [(1000, 5), (5000, 3), (20_000, 1)]
+    for name, counts in sets.items():
+        with study(64, drawn=name == "drawn faces") as folder:
+            for count, windows in counts:
+                command = [sys.executable, "-m", "benchmarks.packing", str(count)]
+                process = Process(command, folder, PYTHONPATH=str(ROOT))
+                process.ask("warm")
+                answers = [process.window("pack") for _ in range(windows)]
+                per_core = [rate(answer) / len(os.sched_getaffinity(0)) for answer in answers]
+                rows.append({"set": name, "pictures": count, "per_core": spread(per_core)})
+                rows[-1] |= {"memory": spread([answer["memory"] for answer in answers])}
+                process.stop()
     return rows
 
 

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ class Ours:
                 loss.backward()
                 optimizer.step()
             network.eval()
-            with torch.no_grad(), self.fabric.autocast():
+            with torch.no_grad():  # in full precision, as `predict`
                 for size in validation:
                     network(images[:size])
 
@@ -130,8 +131,12 @@ class Ours:
         parts = frozen_features.cut(network)
         assert parts is not None
         images = self._random(frozen_features.CHUNK)
-        with torch.no_grad(), self.fabric.autocast():
-            for count in (self.train, self.train, self.validation):
+        for count, context in (
+            (self.train, self.fabric.autocast()),
+            (self.train, self.fabric.autocast()),
+            (self.validation, nullcontext()),
+        ):
+            with torch.no_grad(), context:
                 for rows in torch.split(torch.arange(count), frozen_features.CHUNK):
                     parts[0].eval()(images[: len(rows)])
 

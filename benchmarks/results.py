@@ -16,6 +16,7 @@ import argparse
 import json
 import platform
 import re
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ def record(name: str, title: str, command: str) -> None:
         counts = read_json(paths.task_metrics(task) / "split.json", SplitReport).counts
         tasks.append({"title": names.title, "models": models, "baselines": baselines(task), "counts": counts})
     machine = {"processor": platform.processor() or platform.machine(), "torch": version("torch")}
-    write_json(FOLDER / f"{name}.json", {"title": title, "command": command, "machine": machine, "tasks": tasks})
+    today = datetime.now(UTC).date().isoformat()
+    values = {"title": title, "command": command, "date": today, "machine": machine, "tasks": tasks}
+    write_json(FOLDER / f"{name}.json", values)
 
 
 def write() -> None:
@@ -62,10 +65,10 @@ def write() -> None:
     blocks = [
         "# Results",
         "Made by `python -m benchmarks.results write` from `docs/results/`; accuracies on the validation pictures, "
-        "in percent, with the 95 % interval (Wilson) where there is one.",
+        "in percent, with the 95 % interval (Wilson's, by person; docs/method.md) where there is one.",
         "The drawn faces' hardness, the pretraining, VGG16's head and the rates and batch sizes were chosen by looking "
-        "at validation pictures of both sets: VGG16's head and rate over seeds 0, 1 and 2, all else at seed 0. These "
-        "figures, VGG16's at every seed among them, are optimistic by an amount not measured.",
+        "at validation pictures of both sets: VGG16's head and rate over seeds 0 and 1, all else at seed 0. These "
+        "figures are optimistic by an amount not measured.",
     ]
     for path in sorted(FOLDER.glob("*.json")):
         blocks += _run(json.loads(path.read_text(encoding="utf-8")))
@@ -74,7 +77,8 @@ def write() -> None:
         blocks.append("## What pretraining is worth")
         blocks.append(
             "The same training from the study's weights and from random ones (`benchmarks.pretraining_worth`); the "
-            "gain in points is the mean over the seeds, with the smallest and the largest."
+            "gain in points is the mean over the seeds, with the smallest and the largest. Measured on 2026-11-24, "
+            "with the crops and recipes of that day."
         )
     for path in gains:
         blocks += _gain(path)
@@ -100,7 +104,7 @@ def _summary(run: dict[str, Any]) -> str:
 
 
 def _run(run: dict[str, Any]) -> list[str]:
-    blocks = [f"## {run['title']}", f"```console\n$ {run['command']}\n```"]
+    blocks = [f"## {run['title']}", f"```console\n$ {run['command']}\n```", f"Measured on {run['date']}."]
     for task in run["tasks"]:
         sizes = ", ".join(f"{sum(counts.values())} {split}" for split, counts in task["counts"].items())
         rows = [

@@ -50,9 +50,9 @@ def _missing_paths(settings: sections.Parameters) -> list[str]:
     files = {}
     if data.source == "archive" and "://" not in (data.archive.location or ""):
         files["data.archive.location"] = (data.archive.location, "a URL or a path")
-    if preprocess.detector == "yunet" or preprocess.detector_file is not None:
-        advice = "the path of YuNet's ONNX file, or preprocess.detector: haar"
-        files["preprocess.detector_file"] = (preprocess.detector_file, advice)
+    if preprocess.detector == "yunet" or preprocess.detector_file.path is not None:
+        advice = "the path of YuNet's ONNX file, or preprocess.detector: centerface"
+        files["preprocess.detector_file.path"] = (preprocess.detector_file.path, advice)
     if weights.source == "file":
         for name, architecture in weights.architectures.items():
             files[f"weights.architectures.{name}.file.path"] = (architecture.file.path, "the path of a weights file")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from facestudy.contracts.corruptions import COMPARED
 from facestudy.contracts.results import HISTORY_COLUMNS, Result
 from facestudy.contracts.study import Study
 from facestudy.csv_writer import write_csv
@@ -24,7 +25,6 @@ from facestudy.project.files import write_json
 from facestudy.project.tables import read_csv
 from facestudy.stage import run
 
-OUTCOMES = ["kind", "strength", "accuracy", "low", "high"]
 CELL = ["truth", "prediction"]
 
 
@@ -53,7 +53,7 @@ def compare(task: str) -> None:
     write_csv(folder / "curves.csv", _stacked(results, [result.history for result in results], HISTORY_COLUMNS))
     write_csv(folder / "confusion.csv", _stacked(results, counts, [*CELL, "count"]))
     write_csv(folder / "confusion_zscore.csv", _stacked(results, zscores, [*CELL, "zscore"]))
-    write_csv(folder / "corruptions.csv", _stacked(results, outcomes, OUTCOMES))
+    write_csv(folder / "corruptions.csv", _stacked(results, outcomes, COMPARED))
     write_json(paths.differences(task), between_variants(results, predictions))
 
 

@@ -16,7 +16,7 @@ from facestudy.contracts import corruptions
 from facestudy.contracts.scores import Scores
 from facestudy.csv_writer import write_csv
 from facestudy.evaluation import operating_points
-from facestudy.evaluation.model import COLUMNS, Model, scores_of
+from facestudy.evaluation.model import COLUMNS, Model, person_group_numbers, scores_of
 from facestudy.models import checkpoints
 from facestudy.models.device import fabric_for
 from facestudy.models.metadata import CheckpointMetadata, EmptyMetadata
@@ -42,11 +42,12 @@ def evaluate(task: str, variant: str, seed: int) -> None:
     history = read_csv(metrics / "history.csv", text=False)
     packed = Packed.read(paths.prepared(task)).for_seed(seed)
     persons = read_csv(paths.RAW / "index.csv")[["file", "person"]]
-    fabric = fabric_for(metadata.recipe.precision)
-    model = Model(fabric, trained(state, metadata, fabric.device), metadata)
+    numbers = person_group_numbers(packed.index.merge(persons, on="file", how="left"), metadata.positive)
+    fabric = fabric_for("auto")  # of the corrupted pictures alone; all else is scored in full precision
+    model = Model(fabric, trained(state, metadata, fabric.device), metadata, numbers)
 
     predictions = model.predictions(packed)
-    scores = scores_of(metadata, predictions, packed.index.merge(persons, on="file", how="left"), history)
+    scores = scores_of(metadata, predictions, packed.index, history)
     outcomes = model.outcomes(packed, strengths, study_seed)
     validation = predictions[predictions["split"] == "validation"]
     if scores.positive is not None and scores.areas_reason is None:

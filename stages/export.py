@@ -66,13 +66,14 @@ def export(task: str, variant: str, seed: int) -> None:
 
 
 def _metadata(trained_as: CheckpointMetadata) -> ExportedMetadata:
-    shared = trained_as.model_dump(include=set(ExportedMetadata.model_fields) & set(CheckpointMetadata.model_fields))
+    fields = set(ExportedMetadata.model_fields) & set(CheckpointMetadata.model_fields) - {"format"}  # each its own
+    shared = trained_as.model_dump(include=fields)
     folder = paths.model_metrics(trained_as.task, trained_as.variant, trained_as.seed)
     scores = read_json(folder / "scores.json", Scores)
     preparation = read_json(paths.prepared(trained_as.task) / "settings.json", Preparation)
     return ExportedMetadata(
         **shared,
-        temperature=scores.calibration.temperature or 1.0,
+        temperature=scores.calibration.temperature,
         validation_accuracy=scores.accuracy,
         **dict(preparation),
     )

@@ -25,10 +25,10 @@ MAX_SHOWN = 3  # of each kind of leak, in a message
 def leaks(task: str) -> None:
     """Count and write; StudyError with the counts where `split.leaks` is stop and something leaks."""
     settings = parameters.read()
-    rule = settings.split.leaks
+    rule, positive = settings.split.leaks, settings.tasks[task].positive
     persons = read_csv(paths.RAW / "index.csv")[["file", "person"]]
     table = read_csv(paths.split(task)).merge(persons, on="file", how="left")
-    pairs, pictures = _copies(table), _pictures_of_shared_persons(table)
+    pairs, pictures = _copies(table), _pictures_of_shared_persons(table, positive)
     report = LeaksReport(
         rule=rule,
         exact_copies=int((pairs["kind"] == "exact copy").sum()),
@@ -71,9 +71,9 @@ def _copies(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _pictures_of_shared_persons(table: pd.DataFrame) -> pd.DataFrame:
+def _pictures_of_shared_persons(table: pd.DataFrame, positive: str | None) -> pd.DataFrame:
     """Pictures outside train of people who are in another split too; the person a task asks for is left out."""
-    groups = person_groups(table)
+    groups = person_groups(table, positive)
     splits = table["split"].groupby(groups).transform("nunique")
     return table[(table["split"] != "train") & (splits > 1) & (groups == table["person"])]
 

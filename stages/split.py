@@ -36,7 +36,7 @@ def split(task: str) -> None:
     else:
         try:
             table, classes = _labelled(index, task, positive)
-            table["group"] = picture_groups(table, paths.RAW / "images", rules)
+            table["group"] = picture_groups(table, positive, paths.RAW / "images", rules)
             table["split"] = assign(table, classes, seed, rules)
         except StudyError as error:
             raise StudyError(f"task {task}: {error}") from None

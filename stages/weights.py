@@ -13,6 +13,9 @@ from facestudy.stage import run
 from facestudy.weights import imagenet, own_file
 from facestudy.weights.pretraining import pretrain
 
+PICTURES = {"drawn": "drawn faces", "photo": "photos of a folder"}  # by what the index calls them
+MEASURES = {"person": "same person or not, area under the ROC curve", "emotion": "emotion, accuracy"}
+
 
 def weights(arch: str) -> None:
     """Write the weights, or raise StudyError; without a round of pretraining, a file that says so."""
@@ -26,13 +29,14 @@ def weights(arch: str) -> None:
         pretraining = settings.weights.pretrain
         packed = Packed.read(paths.prepared(paths.PRETRAIN_PEOPLE))
         fabric = fabric_for(pretraining.precision)
-        tensors, accuracies = pretrain(fabric, arch, packed, pretraining, architecture.rounds, settings.seed)
-        pictures = "drawn faces" if pretraining.source == "sample" else "photos of a labelled folder"
+        tensors, reached = pretrain(fabric, arch, packed, pretraining, architecture.rounds, settings.seed)
+        counts = packed.index["origin"].value_counts()
+        pictures = " and ".join(f"{counts[origin]} {name}" for origin, name in PICTURES.items() if origin in counts)
+        people = packed.index.loc[packed.index["person"] != "", "person"].nunique()
         rounds = ", then ".join(f"{each.epochs} epochs at {each.size} px" for each in architecture.rounds)
-        measured = " and ".join(f"{kind} {share:.1%}" for kind, share in accuracies.items())
+        measured = " and ".join(f"{MEASURES[kind]} {share:.1%}" for kind, share in reached.items())
         origin = (
-            f"pretrained here on {len(packed.index)} {pictures} of {packed.index['person'].nunique()} people "
-            f"({rounds}); right on those held out: {measured}"
+            f"pretrained here on {pictures} of {people} people ({rounds}); on people held out: {measured or 'none'}"
         )
     else:
         reason = f"weights.architectures.{arch}.rounds is empty: not pretrained"

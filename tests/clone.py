@@ -41,6 +41,7 @@ SHRUNK: dict[str, Any] = {
     "data.sample.other_pictures": 40,
     "data.sample.emotion_pictures": 60,
     "preprocess.size": 32,
+    "variants.vgg16.head": "pooled",  # 32 pixels leave one cell of features
     "challenges.strengths": [5],
     "weights.pretrain.people": 12,
     "weights.pretrain.pictures": 60,

@@ -65,10 +65,14 @@ def _scores(task: str, variant: str, accuracy: float) -> Scores:
     values: dict[str, Any] = {
         "reason": None, "task": task, "variant": variant, "seed": 0, "classes": CLASSES[task], "positive": None,
         "pictures": 20, "epoch": {"kept": 1, "rule": "last"}, "weights": "random weights", "accuracy": accuracy,
-        "accuracy_interval": interval, "loss": 0.0, "balanced_accuracy": accuracy, "balanced_accuracy_interval": None,
-        "macro_f1": accuracy, "macro_f1_interval": None, "per_class": {}, "roc_auc": None, "roc_auc_interval": None,
+        "accuracy_interval": interval, "loss": 0.0, "balanced_accuracy": accuracy,
+        "balanced_accuracy_interval": interval, "macro_f1": accuracy, "macro_f1_interval": None, "per_class": {},
+        "roc_auc": None, "roc_auc_interval": None,
         "average_precision": None, "areas_reason": None, "true_accepts": None,
-        "calibration": {**calibration, "temperature": TEMPERATURE, "with_temperature": None},
+        "calibration": {
+            **calibration, "fitted_temperature": TEMPERATURE, "with_temperature": None, "temperature": TEMPERATURE,
+            "not_applied": None,
+        },
         "confusion_matrix": [], "confusion_matrix_zscore": [], "false_positives": {}, "false_negatives": {},
         "by_group": {}, "generalization_gap": 0.0, "epochs_to": {}, "parameters": {"trainable": 1, "total": 1},
         "train": {"accuracy": accuracy, "loss": 0.0}, "settings": {},

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from facestudy.contracts import corruptions
-from facestudy.contracts.counts import DownloadReport, LeaksReport, PreprocessReport, SplitReport
+from facestudy.contracts.counts import DownloadReport, LeaksReport, PreprocessReport, PretrainingReport, SplitReport
 from facestudy.contracts.differences import Differences
 from facestudy.contracts.exports import ExportReport, ExportTiming
 from facestudy.contracts.scores import GroupScores, KeptEpoch, ParameterCounts, Scores, SplitScores, TrainScores
@@ -77,6 +77,8 @@ class _Study:
         labels = {"face": {"target": 215, "other": 861}, "emotion": dict.fromkeys(self.emotions, 200)}
         download = DownloadReport(source="sample", pictures=2076, copies=3, rejected={"truncated": 2}, labels=labels)
         write_json(self.root / paths.DOWNLOAD_REPORT, download)
+        pretraining = dict.fromkeys(PretrainingReport.model_fields, 0) | {"pictures": 4000, "people": 400}
+        write_json(self.root / paths.PRETRAINING_REPORT, PretrainingReport(**pretraining))
         for number, (task, classes) in enumerate({"face": FACE, "emotion": list(self.emotions)}.items()):
             reason = f"no picture has a label for {task}" if task == self.empty else None
             self._counts(task, [] if reason else classes, reason)
@@ -151,7 +153,10 @@ class _Files:
         columns = ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "gradient_norm"]
         write_csv(self.folder / "history.csv", pd.DataFrame(columns=columns))
         (self.folder / "epochs.log").write_text("")
-        write_csv(self.folder / "predictions.csv", pd.DataFrame(columns=["file", "split", "truth", "prediction"]))
+        write_csv(
+            self.folder / "predictions.csv",
+            pd.DataFrame(columns=["file", "split", "person_group", "truth", "prediction"]),
+        )
         write_csv(self.folder / "corruptions.csv", pd.DataFrame(columns=list(corruptions.COLUMNS)))
         write_csv(self.folder / "roc.csv", pd.DataFrame(columns=operating_points.COLUMNS))
         write_json(self.folder / "scores.json", Unavailable(reason=reason))
@@ -197,14 +202,14 @@ class _Model(_Files):
         write_json(folder / "scores.json", self._scores(validation, history, positive, rule))
         names = np.array(classes)
         table = pd.DataFrame({"file": [f"{number:016x}.png" for number in range(len(truth))], "split": "validation"})
-        table = table.assign(truth=names[truth], prediction=names[predicted])
+        table = table.assign(person_group=np.arange(len(truth)), truth=names[truth], prediction=names[predicted])
         table = table.join(pd.DataFrame(probabilities, columns=[f"p_{label}" for label in classes]))
         write_csv(folder / "predictions.csv", table)
         rows = []
         for strength in (1, 3, 5):
             harder = predicted.copy()
             harder[self.random.choice(len(truth), 12 * (strength - 1), replace=False)] = 0
-            outcome = robustness.outcome(truth, harder, 1 if positive else None)
+            outcome = robustness.outcome(truth, harder, 1 if positive else None, np.arange(len(truth)))
             rows += [{"kind": kind, "strength": strength, **outcome} for kind in ("mask", "low_light")]
         write_csv(folder / "corruptions.csv", pd.DataFrame(rows, columns=list(corruptions.COLUMNS)))
         points = pd.DataFrame(columns=operating_points.COLUMNS)
@@ -220,7 +225,7 @@ class _Model(_Files):
     ) -> Scores:
         last = history.iloc[-1]
         trainable = 2_000_000 if self.variant == "vgg16" else 11_177_538
-        dim = GroupScores(pictures=20, accuracy=0.8, accuracy_interval=(0.6, 0.9))
+        dim = GroupScores(pictures=20, accuracy=0.8, accuracy_interval=(0.6, 0.9), others_accuracy=0.93, p=0.3)
         weights = "pretrained on 4000 drawn pictures of 400 people"
         return Scores(
             reason=None,

@@ -39,7 +39,7 @@ def may_mount() -> bool:
 
 mounting = pytest.mark.skipif(not may_mount(), reason="takes the right to mount a small disk, as root has it")
 SMALL = {
-    "data.source": "folder", "preprocess.size": 32,
+    "data.source": "folder", "preprocess.size": 32, "variants.vgg16.head": "pooled",
     "variants.vgg16.epochs.face": 2, "variants.resnet18_scratch.epochs.face": 2,
 }  # fmt: skip
 RANDOM = WeightsMetadata(arch="resnet18", origin="random weights")

@@ -75,6 +75,7 @@ def test_a_third_task_is_trained_from_class_folders(tmp_path: Path) -> None:
     (tmp_path / "data" / "pretrain-photos").mkdir()
     shown = documented("A third task")
     changes = {"data.source": "folder", "tasks.glasses": shown["tasks"]["glasses"], "preprocess.size": 32}
+    changes["variants.vgg16.head"] = "pooled"  # 32 pixels leave one cell of features
     changes["data.folder.columns"] = shown["data"]["folder"]["columns"]  # type: ignore[index]
     write_params(tmp_path, changes)
     text = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))

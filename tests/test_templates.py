@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from facestudy.contracts.corruptions import COMPARED
 from tests.study_maker import ROOT
 
 TABLES = {
@@ -29,7 +30,8 @@ def tables(folder: Path, share: float) -> None:
     curves.assign(epoch=1, train_loss=0.5, train_accuracy=share, val_loss=0.6, val_accuracy=share).to_csv(
         folder / "curves.csv", index=False
     )
-    outcomes = curves.assign(kind="blur", strength=5, accuracy=share, low=share - 0.1, high=share + 0.1)
+    values = (share, share - 0.1, share + 0.1)
+    outcomes = curves.assign(kind="blur", strength=5, **dict(zip(COMPARED[2:], values, strict=True)))
     outcomes.to_csv(folder / "corruptions.csv", index=False)
     rows = [(*model, truth, prediction) for model in models for truth in "ab" for prediction in "ab"]
     cells = pd.DataFrame(rows, columns=["variant", "seed", "truth", "prediction"])

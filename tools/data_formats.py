@@ -22,6 +22,7 @@ JSON: dict[str, Models] = {
     "data/study.json": [study.Study],
     "data/prepared/TASK/settings.json": [exports.Preparation],
     "metrics/download.json": [counts.DownloadReport],
+    "metrics/pretraining.json": [counts.PretrainingReport],
     "metrics/TASK/split.json": [counts.SplitReport],
     "metrics/TASK/leaks.json": [counts.LeaksReport],
     "metrics/TASK/preprocess.json": [counts.PreprocessReport],
@@ -77,6 +78,7 @@ TABLES: dict[str, dict[str, str]] = {
         "file": "name of the picture in its source",
         "person": PERSON,
         "emotion": "label; empty where not known",
+        "origin": "drawn or photo",
         "faces_found": "one, none or several",
         "crop": "face or whole",
     },
@@ -84,6 +86,7 @@ TABLES: dict[str, dict[str, str]] = {
     "metrics/TASK/VARIANT/SEED/predictions.csv": {
         "file": FILE,
         "split": "validation or test",
+        "person_group": "number of the person; a picture of an unknown person, or of the one asked for, has its own",
         "truth": "class of the picture",
         "prediction": "the class with the highest probability",
         "p_<class>": "probability of each class, 0..1, not calibrated",
@@ -108,7 +111,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "plots/TASK/corruptions.csv": {
         "variant": "name", "seed": "of the training",
-        **{name: corruptions.COLUMNS[name] for name in ("kind", "strength", "accuracy", "low", "high")},
+        **{name: corruptions.COLUMNS[name] for name in corruptions.COMPARED},
     },
 }  # fmt: skip
 ARRAYS = {

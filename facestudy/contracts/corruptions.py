@@ -9,11 +9,13 @@ COLUMNS = {
     "pictures": "validation pictures",
     "right": "pictures named correctly",
     "accuracy": "0..1",
-    "low": "lower end of its 95 % interval (Wilson's)",
-    "high": "upper end",
+    "balanced_accuracy": "mean recall of the classes that are there, 0..1; kinds and variants are compared by it",
+    "balanced_accuracy_low": "lower end of its 95 % interval, made as in scores.json",
+    "balanced_accuracy_high": "upper end",
     "false_positives": "of a binary task",
     "false_negatives": "of a binary task",
 }
+COMPARED = ["kind", "strength", "balanced_accuracy", "balanced_accuracy_low", "balanced_accuracy_high"]  # by `compare`
 TITLES = {
     "block": "a grey block",
     "mask": "a mask over the mouth",

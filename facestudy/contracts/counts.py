@@ -1,4 +1,4 @@
-"""What is counted before any training: metrics/download.json and, of each task, split, leaks and preprocess."""
+"""What is counted before any training: of download and pretraining and, of each task, split, leaks and preprocess."""
 
 from typing import Literal
 
@@ -24,6 +24,17 @@ class DownloadReport(Contract):
     labels: dict[str, LabelCount | dict[str, int]] = Field(
         description="by task: pictures by label, or, of more than 20 labels, how many there are"
     )
+
+
+class PretrainingReport(Contract):
+    """metrics/pretraining.json: what is pretrained on, and what of it the study has too"""
+
+    pictures: int = Field(description="pictures that are pretrained on; 0 where nothing is pretrained")
+    people: int = Field(description="people on them, as far as known")
+    exact_copies: int = Field(description="photos left out: a picture of the study has the same pixels")
+    near_copies: int = Field(description="photos left out: a picture of the study looks the same")
+    shared_people: int = Field(description="people whose name a person of the study has too; they are not left out")
+    pictures_of_them: int = Field(description="pictures of them that are pretrained on")
 
 
 class SplitReport(Contract):

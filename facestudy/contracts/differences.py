@@ -13,7 +13,11 @@ class Difference(Contract):
     accuracy: float = Field(description="of the first minus that of the second, 0..1")
     better: int = Field(description="pictures on which the first alone is right")
     worse: int = Field(description="pictures on which the second alone is right")
-    p: float = Field(description="exact and two-sided (McNemar, 1947), corrected for the pairs (Holm, 1979)")
+    by_person: bool = Field(description="whether a picture shares its person with another, and p counts whole persons")
+    p: float = Field(
+        description="exact and two-sided: McNemar's (1947), or where `by_person` the same with each person's sum of "
+        "differences in place of each picture's; corrected for the pairs of this task and seed (Holm, 1979)"
+    )
 
 
 class SeedDifference(Contract):
@@ -24,7 +28,9 @@ class SeedDifference(Contract):
     mean: float = Field(description="of the paired differences in accuracy, 0..1")
     deviation: float = Field(description="their standard deviation, of a sample")
     seeds: int = Field(description="number of trainings of each")
-    p: float = Field(description="paired t test, two-sided, corrected for folds and for the pairs (Holm, 1979)")
+    p: float = Field(
+        description="paired t test, two-sided, corrected for folds and for the pairs of this task (Holm, 1979)"
+    )
 
 
 class Differences(Contract):

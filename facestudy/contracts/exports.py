@@ -7,13 +7,13 @@ from pydantic import Field
 from facestudy.project.files import Contract
 from facestudy.project.sections import Preprocess
 
-FORMAT: Literal[1] = 1  # of the metadata below; a file without it is of an older version
+FORMAT: Literal[2] = 2  # of the metadata below; a file without it is of an older version
 
 
 class ExportedMetadata(Contract):
     """Metadata of an .onnx file, under the key `metadata`: all that turns a photo into its input."""
 
-    format: Literal[1] = Field(default=FORMAT, description="version of these metadata")
+    format: Literal[2] = Field(default=FORMAT, description="version of these metadata")
     task: str = Field(description="name in params.yaml")
     variant: str = Field(description="name in params.yaml")
     seed: int = Field(description="of the training")
@@ -22,7 +22,7 @@ class ExportedMetadata(Contract):
     size: int = Field(description="side of the input, pixels")
     mean: tuple[float, float, float] = Field(description="of R, G, B in 0..1, subtracted")
     std: tuple[float, float, float] = Field(description="of R, G, B, divided by")
-    temperature: float = Field(description="divides the logits")
+    temperature: float = Field(description="divides the logits; 1 where none is applied")
     validation_accuracy: float = Field(description="0..1")
     preprocess: Preprocess = Field(description="`preprocess` of params.yaml, with which the pictures were made")
     max_megapixels: float = Field(description="data.max_megapixels")

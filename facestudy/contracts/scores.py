@@ -1,4 +1,8 @@
-"""scores.json: how a model does on the validation pictures. Shares and accuracies are in 0..1, losses in nats."""
+"""scores.json: how a model does on the validation pictures. Shares and accuracies are in 0..1, losses in nats.
+
+Intervals take the pictures of a person together where persons are known, but for the person that a task asks for;
+facestudy/evaluation/intervals.py says how.
+"""
 
 from typing import Any, Literal
 
@@ -16,7 +20,7 @@ class ClassScores(Contract):
     recall: float = Field(description="0..1")
     f1: float = Field(description="0..1")
     f1_interval: Interval | None = Field(
-        description="Wilson's; null where no picture is of the class or predicted as it"
+        description="Wilson's, by person; null where no picture is of the class or predicted as it"
     )
     support: int = Field(description="pictures of the class")
 
@@ -26,7 +30,12 @@ class GroupScores(Contract):
 
     pictures: int = Field(description="pictures of the group")
     accuracy: float = Field(description="0..1")
-    accuracy_interval: Interval = Field(description="Wilson's")
+    accuracy_interval: Interval = Field(description="Wilson's, by person")
+    others_accuracy: float | None = Field(description="of the pictures with another value; null where there are none")
+    p: float = Field(
+        description="Fisher's exact test against these others, two-sided, by picture, corrected for all groups of the "
+        "split (Holm, 1979)"
+    )
 
 
 class OperatingPoint(Contract):
@@ -34,9 +43,9 @@ class OperatingPoint(Contract):
 
     false_accept_rate: float = Field(description="the rate that was asked for, 0..1")
     true_accept_rate: float = Field(description="share of the target's pictures that are accepted, 0..1")
-    true_accept_interval: Interval = Field(description="Wilson's")
+    true_accept_interval: Interval = Field(description="Wilson's, by person")
     false_accepts: int = Field(description="pictures of others that are accepted")
-    false_accept_interval: Interval = Field(description="Wilson's, of their share")
+    false_accept_interval: Interval = Field(description="Wilson's, by person, of their share")
     threshold: float | None = Field(description="least probability that is accepted; null where none is")
 
 
@@ -52,16 +61,28 @@ class CalibrationScores(Contract):
     """Whether probabilities mean what they say."""
 
     expected_calibration_error: float = Field(description="0..1")
-    brier_score: float = Field(description="0..1 for a binary task, 0..2 for several classes")
+    brier_score: float = Field(
+        description="mean over the pictures of the squared differences between probability and truth, summed over all "
+        "classes (Brier, 1950), 0..2"
+    )
     loss: float = Field(description="mean negative logarithm of the true class's probability, nats")
     bins: Bins = Field(description="reliability")
 
 
 class Calibration(CalibrationScores):
-    """As trained, and with a temperature fitted by cross-validation."""
+    """As trained, and with a temperature, which is applied where cross-validation shows that it helps."""
 
-    temperature: float | None = Field(description="divides the logits; null where a class has one picture")
-    with_temperature: CalibrationScores | None = Field(description="scores of pictures that theirs was not fitted on")
+    fitted_temperature: float | None = Field(
+        description="that gives the least log loss on these pictures; null where a class has one picture"
+    )
+    with_temperature: CalibrationScores | None = Field(
+        description="by cross-validation: each picture with a temperature that was fitted on others"
+    )
+    temperature: float = Field(
+        description="that is applied (export and predict divide the logits by that of the validation pictures); 1: "
+        "none is"
+    )
+    not_applied: str | None = Field(description="why no temperature is applied; null where one is")
 
 
 class KeptEpoch(Contract):
@@ -89,15 +110,17 @@ class SplitScores(Contract):
     """Scores of the pictures of one split."""
 
     accuracy: float = Field(description="0..1")
-    accuracy_interval: Interval = Field(description="Wilson's")
+    accuracy_interval: Interval = Field(
+        description="Wilson's, by person: of as many pictures as would say as much if each were of another person"
+    )
     loss: float = Field(description="mean negative logarithm of the true class's probability, nats")
     balanced_accuracy: float = Field(description="mean recall of the classes that are there, 0..1")
-    balanced_accuracy_interval: Interval | None = Field(description="bootstrap; null where it does not vary")
+    balanced_accuracy_interval: Interval = Field(description="Wilson's of a share with the same variance, by person")
     macro_f1: float = Field(description="mean F1 of the classes, 0..1")
-    macro_f1_interval: Interval | None = Field(description="bootstrap; null where it does not vary")
+    macro_f1_interval: Interval | None = Field(description="bootstrap, by person; null where it does not vary")
     per_class: dict[str, ClassScores] = Field(description="by class")
     roc_auc: float | None = Field(description="of the positive class, or the mean of one class against the rest")
-    roc_auc_interval: Interval | None = Field(description="bootstrap; null where it does not vary")
+    roc_auc_interval: Interval | None = Field(description="bootstrap, by person; null where it does not vary")
     average_precision: float | None = Field(description="as roc_auc")
     areas_reason: str | None = Field(description="why there is no roc_auc")
     true_accepts: list[OperatingPoint] | None = Field(description="of a binary task")
@@ -107,6 +130,16 @@ class SplitScores(Contract):
     false_positives: int | dict[str, int] = Field(description="of the positive class, or by class")
     false_negatives: int | dict[str, int] = Field(description="of the positive class, or by class")
     by_group: dict[str, dict[str, GroupScores]] = Field(description="by column of the index (light, occlusion), value")
+
+    @property
+    def guessing(self) -> float:
+        """The balanced accuracy of guessing, 0..1: one by the number of classes that have pictures."""
+        return 1 / sum(values.support > 0 for values in self.per_class.values())
+
+    @property
+    def above_guessing(self) -> bool:
+        """Whether the interval of balanced accuracy shows that more than guessing was learned."""
+        return self.balanced_accuracy_interval[0] > self.guessing
 
 
 class _Identity(Contract):

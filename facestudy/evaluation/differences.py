@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, t, ttest_rel
-from statsmodels.stats.contingency_tables import mcnemar
+from numpy.typing import NDArray
+from scipy.stats import binom, binomtest, t, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from facestudy.contracts.differences import Difference, Differences, SeedDifference
@@ -21,8 +21,8 @@ Pair = TypeVar("Pair", Difference, SeedDifference)
 def between_variants(results: Sequence[Result], predictions: Sequence[pd.DataFrame]) -> Differences:
     """By seed, every pair of variants on the same pictures; over several seeds, the pairs' mean differences.
 
-    `predictions` holds each result's table of file, split, truth and prediction. Seeds that were validated on folds
-    of their own are merged under `all`, each picture once.
+    `predictions` holds each result's table of file, split, person_group, truth and prediction. Seeds that were
+    validated on folds of their own are merged under `all`, each picture once.
     """
     seeds: dict[str, dict[str, pd.DataFrame]] = {}
     accuracies: dict[str, list[float]] = {}
@@ -39,25 +39,53 @@ def between_variants(results: Sequence[Result], predictions: Sequence[pd.DataFra
 
 
 def differences(predictions: Mapping[str, pd.DataFrame]) -> list[Difference]:
-    """Every pair of variants, by their tables of file, truth and prediction; corrected together.
+    """Every pair of variants, by their tables of file, person_group, truth and prediction; corrected together.
 
     Raises ValueError where two were not scored on the same pictures.
     """
-    correct = {
-        variant: pd.Series((table["truth"] == table["prediction"]).to_numpy(), index=table["file"])
+    tables = {
+        variant: table.assign(correct=table["truth"] == table["prediction"]).set_index("file")
         for variant, table in predictions.items()
     }
-    if len({frozenset(series.index) for series in correct.values()}) > 1:
+    if len({frozenset(table.index) for table in tables.values()}) > 1:
         raise ValueError("the variants were not scored on the same pictures")
     pairs = []
-    for pair in combinations(correct, 2):
-        first, second = sorted(pair, key=lambda variant: -correct[variant].mean())
-        one, other = correct[first], correct[second].reindex(correct[first].index)
+    for pair in combinations(tables, 2):
+        first, second = sorted(pair, key=lambda variant: -tables[variant]["correct"].mean())
+        one, groups = tables[first]["correct"], tables[first]["person_group"]
+        other = tables[second]["correct"].reindex(one.index)
         better, worse = int((one & ~other).sum()), int((~one & other).sum())
-        p = float(mcnemar([[0, better], [worse, 0]], exact=True).pvalue)  # pairs that agree play no part
-        accuracy = (better - worse) / len(one)
-        pairs.append(Difference(first=first, second=second, accuracy=accuracy, better=better, worse=worse, p=p))
+        of_groups = (one.astype(int) - other.astype(int)).groupby(groups).sum()
+        pairs.append(
+            Difference(
+                first=first,
+                second=second,
+                accuracy=(better - worse) / len(one),
+                better=better,
+                worse=worse,
+                by_person=len(of_groups) < len(one),
+                p=sign_flip(np.asarray(of_groups, dtype=np.int64)),
+            )
+        )
     return _corrected(pairs)
+
+
+def sign_flip(differences: NDArray[np.int64]) -> float:
+    """Two-sided p of the sum of N whole differences, if each were as likely to be of the other sign.
+
+    It is exact: the distribution of the sum over all 2^N choices of the signs, put together from one binomial
+    distribution for each size of the differences (Fisher's randomisation test, The design of experiments, 1935).
+    Where all sizes are 1 it is McNemar's exact test.
+    """
+    sizes, numbers = np.unique(np.abs(differences[differences != 0]), return_counts=True)
+    distribution = np.ones(1)  # of the sum of the sizes whose sign is plus: 0, 1, ...
+    for size, number in zip(sizes, numbers, strict=True):
+        of_size = np.zeros(size * number + 1)
+        of_size[::size] = binom.pmf(np.arange(number + 1), number, 0.5)
+        distribution = np.convolve(distribution, of_size)
+    total = len(distribution) - 1
+    sums = 2 * np.arange(total + 1) - total
+    return min(1.0, float(distribution[np.abs(sums) >= abs(differences.sum())].sum()))
 
 
 def seed_differences(accuracies: Mapping[str, Sequence[float]], folds: int = 0) -> list[SeedDifference]:

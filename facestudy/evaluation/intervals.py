@@ -1,10 +1,19 @@
 """How far a score may lie from what more pictures would give: 95 % intervals.
 
-Shares have Wilson's interval (1927). The F1 of a class has it too: of the pictures that are of the class or predicted
-as it, hits are a share, J = hits / (hits + false positives + false negatives), and F1 = 2 J / (1 + J) rises with J.
-Means over classes and areas under curves have the standard error of the bootstrap (Efron, 1979), which draws whole
-persons where they are known, on the scale of the log odds, which keeps both ends in 0..1. docs/coverage.md says how
-often each held the true value in simulations.
+Pictures of one person are not independent: a model tends to be right on all of them or on none. Every interval here
+therefore takes the number of each picture's group, which is its person where that is known and else the picture alone.
+
+Shares (accuracy, true accepts) have Wilson's interval (1927), of fewer pictures than there are: of the number that
+would say as much if each were of another person. That is the number of pictures divided by the design effect (Kish,
+Survey sampling, 1965; for intervals of shares Korn and Graubard, 1998, and Franco et al., 2019). Where each picture is
+a group of its own the effect is 1 and the interval Wilson's. The mean of several shares (balanced accuracy) has the
+interval of a single share with the same variance. The F1 of a class is a share too: of the pictures that are of the
+class or predicted as it, hits are J = hits / (hits + false positives + false negatives), and F1 = 2 J / (1 + J) rises
+with J.
+
+The mean F1 and areas under curves have the standard error of the bootstrap (Efron, 1979), which draws whole groups, on
+the scale of the log odds, which keeps both ends in 0..1. docs/coverage.md says how often each held the true value in
+simulations.
 """
 
 import warnings
@@ -13,32 +22,80 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import DegenerateDataWarning, binomtest, bootstrap, norm
+from scipy.stats import DegenerateDataWarning, bootstrap, norm, t
+from statsmodels.stats.proportion import proportion_confint
 
 from facestudy.contracts.scores import Interval
 
 Numbers = NDArray[np.float64]
+Groups = NDArray[np.int64]
 LEVEL = 0.95
+ADDED = 4  # pictures, half of them hits, without which a part with no error would have no variance
 RESAMPLES = 999
 STREAM = 3  # of the seed's random numbers
 
 
-def wilson(successes: int, trials: int) -> Interval:
-    """Both ends of Wilson's interval of a share, each in 0..1."""
-    interval = binomtest(successes, trials).proportion_ci(confidence_level=LEVEL, method="wilson")
-    return float(interval.low), float(interval.high)
+def wilson(hits: float, trials: float) -> Interval:
+    """Both ends of Wilson's interval of a share, each in 0..1; neither number need be whole."""
+    low, high = proportion_confint(hits, trials, alpha=1 - LEVEL, method="wilson")
+    return float(low), float(high)
 
 
-def f1_interval(hits: int, false_positives: int, false_negatives: int) -> Interval | None:
+def share(hits: NDArray[np.bool_], groups: Groups) -> Interval:
+    """Both ends of the interval of the share of hits among N pictures; `groups` (N,) numbers each one's group."""
+    return mean_share(hits, np.zeros(len(hits), dtype=np.int64), groups)
+
+
+def mean_share(hits: NDArray[np.bool_], parts: NDArray[np.int64], groups: Groups) -> Interval:
+    """Both ends of the interval of the mean, over parts, of the share of hits in each.
+
+    `hits`, `parts` and `groups` (N,) say of each picture whether it is a hit, in which part it is, and in which group.
+    With the classes as parts and correct answers as hits, the mean is the balanced accuracy. Variances are those of
+    shares with two hits and two misses more (Agresti and Coull, 1998); with a single part these cancel out.
+    """
+    _, part, sizes = np.unique(parts, return_inverse=True, return_counts=True)
+    shares = np.bincount(part, weights=hits) / sizes
+    effect = _design_effect((hits - shares[part]) / sizes[part], groups)
+    smoothed = (shares * sizes + ADDED / 2) / (sizes + ADDED)
+    variance = (smoothed * (1 - smoothed) / sizes).sum() / len(sizes) ** 2
+    trials = smoothed.mean() * (1 - smoothed.mean()) / variance / effect  # of a share with this variance
+    mean = float(shares.mean())
+    low, high = wilson(mean * trials, trials)
+    return min(low, mean), max(high, mean)  # where rounding would put an end on the other side
+
+
+def f1_interval(is_class: NDArray[np.bool_], is_predicted: NDArray[np.bool_], groups: Groups) -> Interval | None:
     """Both ends of the interval of a class's F1; None where no picture is of the class or predicted as it."""
-    trials = hits + false_positives + false_negatives
-    if not trials:
+    either = is_class | is_predicted
+    if not either.any():
         return None
-    low, high = wilson(hits, trials)
+    low, high = share((is_class & is_predicted)[either], groups[either])
     return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
-def resampled(score: Callable[[Numbers], Numbers], groups: NDArray[np.int64], seed: int) -> Interval | None:
+def _design_effect(deviations: Numbers, groups: Groups) -> float:
+    """How many times as many pictures it takes as if each were of another person; at least 1.
+
+    `deviations` (N,) are the pictures' own terms of a mean, with the sum 0. The effect is the variance of the mean with
+    whole groups as independent terms, divided by its variance with pictures as such. Few groups tell little about
+    their own variance, so both are weighted by the width of Student's distribution. Where no picture deviates there is
+    no variance to compare, and the effect is 1.
+    """
+    pictures = len(deviations)
+    sums: Numbers = np.bincount(np.unique(groups, return_inverse=True)[1], weights=deviations).astype(np.float64)
+    if len(sums) < 2:
+        return float(pictures)
+    alone, together = _spread(deviations), _spread(sums)
+    return max(1.0, together / alone) if alone > 0 else 1.0
+
+
+def _spread(terms: Numbers) -> float:
+    """Squared half width of the interval of a sum of independent terms, whose mean is 0, by Student's distribution."""
+    number = len(terms)
+    return float(t.ppf((1 + LEVEL) / 2, number - 1) ** 2 * number / (number - 1) * (terms**2).sum())
+
+
+def resampled(score: Callable[[Numbers], Numbers], groups: Groups, seed: int) -> Interval | None:
     """Both ends of the interval of a score of N pictures, by drawing their groups anew.
 
     `score` gives (R,) values in 0..1 of (R, N) weights, how often each picture counts; `groups` (N,) is the number of
@@ -77,18 +134,6 @@ def macro_f1(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: in
     def score(weights: Numbers) -> Numbers:
         pictures = weights @ is_class + weights @ is_predicted
         return np.asarray((2 * (weights @ (is_class * is_predicted)) / np.maximum(pictures, 1e-12)).mean(axis=1))
-
-    return score
-
-
-def balanced_accuracy(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> Callable[[Numbers], Numbers]:
-    """The mean recall of the classes that are there, as a function of the pictures' weights (R, N)."""
-    is_class = truth[:, None] == np.unique(truth)
-    correct = is_class * (truth == predicted)[:, None]
-
-    def score(weights: Numbers) -> Numbers:
-        with np.errstate(invalid="ignore"):  # a draw without a class has no recall of it
-            return np.asarray(((weights @ correct) / (weights @ is_class)).mean(axis=1))
 
     return score
 

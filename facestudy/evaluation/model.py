@@ -22,16 +22,18 @@ from facestudy.models.pictures import Pictures
 from facestudy.models.prediction import predict
 from facestudy.project.persons import person_groups
 
-COLUMNS = ["file", "split", "truth", "prediction"]  # of predictions.csv, before p_<class>, each class's probability
+# Of predictions.csv, before p_<class>, each class's probability.
+COLUMNS = ["file", "split", "person_group", "truth", "prediction"]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network, where it runs, and its checkpoint's metadata."""
+    """A trained network, where it runs, its checkpoint's metadata, and the `person_group_numbers` of its pictures."""
 
     fabric: Fabric
     network: nn.Module
     metadata: CheckpointMetadata
+    person_groups: "pd.Series[int]"
 
     def predictions(self, packed: Packed) -> pd.DataFrame:
         """Rows as in predictions.csv, also of the training pictures, which play their part without augmentation."""
@@ -42,28 +44,41 @@ class Model:
             if files:
                 pictures = Pictures(packed.images, labels, self.fabric.device, rows=rows, layout=layout)
                 probabilities = predict(self.fabric, self.network, pictures).double().softmax(dim=1).cpu().numpy()
-                columns = (files, split, names[labels.numpy()], names[probabilities.argmax(axis=1)])
+                persons = np.asarray(self.person_groups[files], dtype=np.int64)
+                columns = (files, split, persons, names[labels.numpy()], names[probabilities.argmax(axis=1)])
                 table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
                 tables.append(table.join(pd.DataFrame(probabilities, columns=[f"p_{name}" for name in names])))
         return pd.concat(tables)
 
     def outcomes(self, packed: Packed, strengths: Sequence[int], seed: int) -> pd.DataFrame:
-        """corruptions.csv: a row per kind and strength, of the corrupted validation pictures.
+        """corruptions.csv: a row per kind and strength, of corrupted validation pictures, in the fabric's precision.
 
         `seed` is the study's, so that all models, whatever their own seed, get the same pictures.
         """
         classes, positive = self.metadata.classes, self.metadata.positive
         positive_index = None if positive is None else classes.index(positive)
-        rows, labels, _ = packed.part("validation", classes)
+        rows, labels, files = packed.part("validation", classes)
+        persons = np.asarray(self.person_groups[files], dtype=np.int64)
         table = []
         for kind in KINDS:
             for strength in strengths:
                 images = corrupt(packed.images[rows], kind, strength, seed)
                 pictures = Pictures(images, labels, self.fabric.device, layout=self.metadata.recipe.layout)
-                predicted = predict(self.fabric, self.network, pictures).argmax(dim=1).cpu().numpy()
-                results = outcome(labels.numpy(), predicted, positive_index)
+                # In the precision of the fabric, for there are many, and no other number counts them.
+                with self.fabric.autocast():
+                    predicted = predict(self.fabric, self.network, pictures).argmax(dim=1).cpu().numpy()
+                results = outcome(labels.numpy(), predicted, positive_index, persons)
                 table.append({"kind": kind, "strength": strength, **results})
         return pd.DataFrame(table, columns=list(corruptions.COLUMNS))
+
+
+def person_group_numbers(index: pd.DataFrame, positive: str | None) -> "pd.Series[int]":
+    """Number of each picture's group, by file: its person, or itself, as `person_groups` says.
+
+    `index` is that of the packed pictures with a column `person`, "" for an unknown one. Numbers, because the tables
+    that hold them are shown to others, and names need not be.
+    """
+    return pd.Series(np.unique(person_groups(index, positive), return_inverse=True)[1], index=index["file"])
 
 
 def scores_of(
@@ -71,19 +86,18 @@ def scores_of(
 ) -> Scores:
     """scores.json: of the validation pictures, of test where there are any, and of train what the gap needs.
 
-    `index` is that of the packed pictures with a column `person`, "" for an unknown one: a person's pictures are drawn
-    together for the intervals, but for one that the task asks for.
+    `predictions` are those of `Model`, whose column `person_group` says what belongs together for the intervals;
+    `index` is that of the packed pictures, for their light and occlusion.
     """
     classes = metadata.classes
-    groups = pd.Series(np.unique(person_groups(index), return_inverse=True)[1], index=index["file"])
     parts = {str(split): part for split, part in predictions.groupby("split", sort=False)}
     train = parts.pop("train")
     splits: dict[str, SplitScores] = {}
     for split, part in parts.items():
-        numbers = groups[part["file"]].to_numpy()
-        scores = score(*_arrays(part, classes), classes, metadata.positive, numbers, metadata.seed)
+        persons = part["person_group"].to_numpy()
+        scores = score(*_arrays(part, classes), classes, metadata.positive, persons, metadata.seed)
         pictures = index.set_index("file").loc[part["file"]]
-        grouped = by_group(pictures, (part["truth"] == part["prediction"]).to_numpy())
+        grouped = by_group(pictures, (part["truth"] == part["prediction"]).to_numpy(), persons)
         splits[split] = scores.model_copy(update={"by_group": grouped})
     validation = splits["validation"]
     accuracy = float((train["truth"] == train["prediction"]).mean())

@@ -29,11 +29,12 @@ def score(
     `truth` (N,) holds class indices, `probabilities` (N, K) rows that sum to 1, `classes` the K names. With a
     `positive` class false positives and negatives are numbers, and the areas are that class's; without, they are per
     class, and the areas the mean over one class against the rest. The predicted class is the most probable one, the
-    first of them on a tie. `groups` (N,) numbers what is drawn as a whole for the intervals that rest on resampling
-    (a person's pictures); without it each picture is its own group. Raises ValueError for an empty or ill-shaped input.
+    first of them on a tie. `groups` (N,) numbers what belongs together in every interval (a person's pictures);
+    without it each picture is its own group. Raises ValueError for an empty or ill-shaped input.
     """
     if not len(truth) or probabilities.shape != (len(truth), len(classes)):
         raise ValueError(f"{len(truth)} truths, {len(classes)} classes, probabilities {probabilities.shape}")
+    groups = np.arange(len(truth)) if groups is None else groups
     predicted = probabilities.argmax(axis=1)
     confusion = metrics.confusion_matrix(truth, predicted, labels=np.arange(len(classes)))
     correct = np.diag(confusion)
@@ -46,7 +47,7 @@ def score(
     absent = [name for name, count in zip(classes, support, strict=True) if not count]
 
     def interval(of: Callable[[intervals.Numbers], intervals.Numbers]) -> Interval | None:
-        return intervals.resampled(of, np.arange(len(truth)) if groups is None else groups, seed)
+        return intervals.resampled(of, groups, seed)
 
     def area(function: Callable[..., float]) -> float | None:
         return None if absent else float(function(is_class.squeeze(), class_probabilities.squeeze(), average="macro"))
@@ -57,10 +58,10 @@ def score(
 
     return SplitScores(
         accuracy=int(correct.sum()) / len(truth),
-        accuracy_interval=intervals.wilson(int(correct.sum()), len(truth)),
+        accuracy_interval=intervals.share(truth == predicted, groups),
         loss=log_loss(truth, probabilities),
         balanced_accuracy=float(np.mean(recall[support > 0])),
-        balanced_accuracy_interval=interval(intervals.balanced_accuracy(truth, predicted)),
+        balanced_accuracy_interval=intervals.mean_share(truth == predicted, truth, groups),
         macro_f1=float(np.mean(f1)),
         macro_f1_interval=interval(intervals.macro_f1(truth, predicted, len(classes))),
         per_class={
@@ -68,9 +69,7 @@ def score(
                 precision=float(precision[index]),
                 recall=float(recall[index]),
                 f1=float(f1[index]),
-                f1_interval=intervals.f1_interval(
-                    int(correct[index]), int(false_positives[index]), int(false_negatives[index])
-                ),
+                f1_interval=intervals.f1_interval(truth == index, predicted == index, groups),
                 support=int(support[index]),
             )
             for index, name in enumerate(classes)
@@ -79,7 +78,9 @@ def score(
         roc_auc_interval=None if absent else interval(intervals.roc_auc(is_class, class_probabilities)),
         average_precision=area(metrics.average_precision_score),
         areas_reason=f"no picture of {', '.join(absent)} to tell from the rest" if absent else None,
-        true_accepts=None if absent or positive is None else true_accepts(is_class[:, 0], class_probabilities[:, 0]),
+        true_accepts=None
+        if absent or positive is None
+        else true_accepts(is_class[:, 0], class_probabilities[:, 0], groups),
         calibration=calibration(truth, probabilities, seed),
         confusion_matrix=confusion.tolist(),
         confusion_matrix_zscore=standardised(confusion).tolist(),

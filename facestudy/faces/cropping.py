@@ -4,24 +4,20 @@ import math
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from facestudy.faces.detection import Face, Point
-
-Picture = NDArray[np.uint8]
+from facestudy.faces.face import Face, Picture, Point
 
 
 def face(picture: Picture, box: Face, margin: float, size: int) -> Picture:
     """The square around a face, uint8 (size, size, 3), with a margin on each side as a share of the box.
 
-    Turned so that the eyes are level where they are known, upright otherwise. The box sets the size, not the
+    Turned so that the eyes are level where the angle is known, as it stands otherwise. The box sets the size, not the
     distance of the eyes, which shrinks as a head turns away. Outside the picture its edge pixels are repeated.
     """
     side = max(box.width, box.height) * (1 + 2 * margin)
-    if box.eyes is None:
+    if box.angle is None:
         return _square(picture, box.centre, side, size)
-    (left_x, left_y), (right_x, right_y) = box.eyes
-    return _turned(picture, box.centre, side, math.atan2(right_y - left_y, right_x - left_x), size)
+    return _turned(picture, box.centre, side, math.radians(box.angle), size)
 
 
 def whole(picture: Picture, size: int) -> Picture:
@@ -57,15 +53,18 @@ def _span(centre: float, pixels: int, length: int, size: int) -> tuple[slice, in
 
 def _turned(picture: Picture, centre: Point, side: float, angle: float, size: int) -> Picture:
     """The square of this side around a point, turned against the angle (radians), by a similarity transform."""
-    scale = size / side
-    if scale < 1:  # warping samples single points of the picture; it must not be the step that shrinks
-        height, width = (max(1, round(length * scale)) for length in picture.shape[:2])
-        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-        centre = centre[0] * width / picture.shape[1], centre[1] * height / picture.shape[0]
-        picture, scale = np.asarray(small, dtype=np.uint8), 1.0
-    cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
-    # Pixel (0, 0) has its middle at (0.5, 0.5) of the boxes' coordinates.
-    x, y, middle = centre[0] - 0.5, centre[1] - 0.5, (size - 1) / 2
-    matrix = np.array([[cosine, sine, middle - cosine * x - sine * y], [-sine, cosine, middle + sine * x - cosine * y]])
-    turned = cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    # The part that the square can touch, however it is turned; all pairs are (x, y).
+    reach, lengths = math.ceil(side / math.sqrt(2)) + 1, np.array(picture.shape[1::-1])
+    first = np.clip(np.floor(centre).astype(int) - reach, 0, lengths - 1)
+    last = np.clip(np.floor(centre).astype(int) + reach, first + 1, lengths)
+    part, pixels = picture[first[1] : last[1], first[0] : last[0]], last - first
+    # Warping samples single points of a picture; it must not be the step that shrinks.
+    shrunk = np.maximum(1, np.round(pixels * min(size / side, 1))).astype(int)
+    if side > size:
+        part = np.asarray(cv2.resize(part, shrunk.tolist(), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    turn *= size / side * pixels / shrunk
+    point = (centre - first) * shrunk / pixels - 0.5  # pixel (0, 0) has its middle at (0.5, 0.5) of the boxes' units
+    matrix = np.column_stack([turn, (size - 1) / 2 - turn @ point])
+    turned = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(turned, dtype=np.uint8)

@@ -18,10 +18,10 @@ from facestudy import process
 from facestudy.errors import StudyError
 from facestudy.faces import cropping
 from facestudy.faces.detection import detector_for
-from facestudy.photos.reading import UnreadablePicture, read
+from facestudy.faces.searching import search
 from facestudy.project.sections import Preprocess
 
-CHUNK = 64  # pictures of a work item: loading the cascade, 11 ms, happens once in each
+CHUNK = 64  # pictures of a work item: loading a detector, 11 ms of the cascade, happens once in each
 
 
 class Row(NamedTuple):
@@ -103,18 +103,13 @@ def _crops(
     pictures: Sequence[Path], settings: Preprocess, max_megapixels: float
 ) -> tuple[NDArray[np.uint8], list[Row]]:
     """Crops of one chunk, uint8 (N, size, size, 3), of the N pictures that are not left out; and a row per picture."""
-    cv2.setNumThreads(1)  # chunks run side by side; within one, threads would bring the candidates in any order
-    detector = detector_for(settings)
     several = "face" if settings.several_faces == "largest" else settings.several_faces
     crop_for = {"none": settings.no_face, "one": "face", "several": several}
     crops, rows = [np.empty((0, settings.size, settings.size, 3), np.uint8)], []
-    for path in pictures:
-        try:
-            picture = read(path, max_megapixels)
-        except UnreadablePicture as error:
-            rows.append(Row("", "leave_out", str(error)))
+    for picture, faces, problem in search(pictures, settings, max_megapixels):
+        if problem:
+            rows.append(Row("", "leave_out", problem))
             continue
-        faces = detector.find(picture)
         faces_found = ("none", "one", "several")[min(len(faces), 2)]
         crop = crop_for[faces_found]
         rows.append(Row(faces_found, crop, ""))

@@ -27,7 +27,8 @@ def calibration(result: Result, points: pd.DataFrame, heading: str) -> Figure:
 def _reliability(axis: Axes, plain: Calibration) -> None:
     series: list[tuple[str, CalibrationScores, str, str]] = [("as trained", plain, COLOURS[0], "o")]
     if plain.with_temperature:
-        series.append((f"temperature {plain.temperature:.2f}", plain.with_temperature, COLOURS[1], "s"))
+        name = f"temperature {plain.fitted_temperature:.2f}" + (", not applied" if plain.not_applied else "")
+        series.append((name, plain.with_temperature, COLOURS[1], "s"))
     axis.plot([0, 100], [0, 100], color="#777777", linestyle=":", linewidth=1)
     for name, scores, colour, marker in series:
         bins = pd.DataFrame(dict(scores.bins))
@@ -42,7 +43,7 @@ def _reliability(axis: Axes, plain: Calibration) -> None:
     axis.set_xlabel("confidence (%)")
     axis.set_ylabel("right (%)")
     axis.set_title("Reliability; marks as large as their share")
-    axis.legend(loc="lower right", fontsize=8)  # where few points lie: confident but incorrect
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=8)  # below the axis: points lie anywhere
 
 
 def _roc(axis: Axes, points: pd.DataFrame, result: Result) -> None:

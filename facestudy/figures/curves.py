@@ -73,7 +73,7 @@ def _curves(axis: Axes, models: Sequence[Drawn], measure: str) -> None:
 
 def _accuracies(axis: Axes, models: Sequence[Drawn]) -> None:
     """A row per variant, whose seeds are spread over its height."""
-    titles = {model.variant: shortened(model.result.title, 22) for model in models}
+    titles = {model.variant: shortened(model.result.title, 24) for model in models}
     for model in models:
         seeds = [other.result.seed for other in models if other.variant == model.variant]
         shift = (seeds.index(model.result.seed) - (len(seeds) - 1) / 2) * 0.7 / len(seeds)

@@ -14,8 +14,8 @@ from facestudy.contracts.study import Study
 from facestudy.errors import StudyError
 from facestudy.faces import cropping
 from facestudy.faces.detection import detector_for
+from facestudy.faces.searching import search
 from facestudy.inference.exported import Exported
-from facestudy.photos.reading import UnreadablePicture, read
 from facestudy.project import paths
 from facestudy.project.files import Unavailable, read_result
 from facestudy.project.sections import Preprocess
@@ -38,10 +38,12 @@ class Answer:
 class AnsweredFace:
     """A face: its box in pixels of the upright photo (x, y, width, height), and the answers, model by model.
 
-    `crop` is what the networks get, uint8 (size, size, 3) in RGB.
+    Where none was found, and `preprocess.no_face` is `whole`, it is the whole photo, as in training. `crop` is what
+    the networks get, uint8 (size, size, 3) in RGB.
     """
 
     box: tuple[int, int, int, int]
+    found: bool  # False: the whole photo
     crop: NDArray[np.uint8]
     answers: list[Answer]
 
@@ -55,8 +57,10 @@ class Photo:
     problem: str = ""
 
 
-def load_models(tasks: Sequence[str], variants: Sequence[str], form: str) -> list[Exported]:
+def load_models(tasks: Sequence[str], variants: Sequence[str], form: str, threads: int = 0) -> list[Exported]:
     """The exported models of these tasks and variants, the first seed of each; `form` is onnx or int8.
+
+    Each works on this many threads (0: one for each core).
 
     No tasks: every one of the study. No variants: of each task the one with the best validation accuracy.
     Raises StudyError for a name that the study does not have, and where there is no model.
@@ -79,44 +83,46 @@ def load_models(tasks: Sequence[str], variants: Sequence[str], form: str) -> lis
             path = paths.exported(task, variant, seed, form)
             if not path.is_file():
                 raise StudyError(f"{path} is not there; run `dvc repro`, which exports every model")
-            models.append(Exported.load(path))
+            models.append(Exported.load(path, threads))
     if not models:
         raise StudyError("no model was trained: no picture of the study has a label")
     return models
 
 
 def answer(photos: Sequence[Path], models: Sequence[Exported]) -> Iterator[Photo]:
-    """Each photo with its faces and the models' answers, in order; photos are read and searched on every core."""
+    """Each photo with its faces and the models' answers, in order; photos are worked on side by side, one on a core.
+
+    Models of one thread each suit that best.
+    """
     settings, limit = models[0].metadata.preprocess, models[0].metadata.max_megapixels
     detector_for(settings)  # its faults, before any work
     chunks = [photos[start : start + CHUNK] for start in range(0, len(photos), CHUNK)]
     threads_before = cv2.getNumThreads()
     pool = Parallel(n_jobs=-1, backend="threading", return_as="generator")
     try:
-        for searched in pool(delayed(_find_faces)(chunk, settings, limit) for chunk in chunks):
-            _add_answers([face for photo in searched for face in photo.faces], models)
-            yield from searched
+        for answered in pool(delayed(_answered)(chunk, settings, limit, models) for chunk in chunks):
+            yield from answered
     finally:
         cv2.setNumThreads(threads_before)
 
 
-def _find_faces(photos: Sequence[Path], settings: Preprocess, max_megapixels: float) -> list[Photo]:
-    """The photos with their faces, and no answers yet."""
-    cv2.setNumThreads(1)  # photos are searched side by side; within one, threads find faces in any order
-    detector = detector_for(settings)
-    searched = []
-    for path in photos:
-        try:
-            picture = read(path, max_megapixels)
-        except UnreadablePicture as error:
-            searched.append(Photo(path, [], str(error)))
-            continue
+def _answered(
+    photos: Sequence[Path], settings: Preprocess, max_megapixels: float, models: Sequence[Exported]
+) -> list[Photo]:
+    answered = []
+    for path, (picture, found, problem) in zip(
+        photos, search(photos, settings, max_megapixels, small_too=True), strict=True
+    ):
         faces = []
-        for face in detector.find_all(picture):
+        for face in found:
             box = (round(face.x), round(face.y), round(face.width), round(face.height))
-            faces.append(AnsweredFace(box, cropping.face(picture, face, settings.margin, settings.size), []))
-        searched.append(Photo(path, faces))
-    return searched
+            faces.append(AnsweredFace(box, True, cropping.face(picture, face, settings.margin, settings.size), []))
+        if not problem and not faces and settings.no_face == "whole":
+            box = (0, 0, picture.shape[1], picture.shape[0])
+            faces.append(AnsweredFace(box, False, cropping.whole(picture, settings.size), []))
+        answered.append(Photo(path, faces, problem))
+    _add_answers([face for photo in answered for face in photo.faces], models)
+    return answered
 
 
 def _add_answers(faces: Sequence[AnsweredFace], models: Sequence[Exported]) -> None:

@@ -38,7 +38,8 @@ POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'self'"
 )
-NO_FACE = "No face was found in this photo. The detector knows faces seen from the front."
+NO_FACE = "No face was found in this photo."
+WHOLE = f"{NO_FACE} The answers are for the whole photo."
 Gallery = list[tuple[Image.Image, str]]  # pictures, each with a caption
 
 
@@ -69,7 +70,7 @@ class Models:
                 title, text = self._study.title(each.variant), caption(each)
                 rows.append([number, self._study.task(each.task).title, title, text])
                 maps.append((heat[index], f"face {number}, {title}: {text}"))
-        return picture, rows, maps, ""
+        return picture, rows, maps, "" if photo.faces[0].found else WHOLE
 
     def _heat_maps(self, faces: list[AnsweredFace]) -> list[list[Image.Image]]:
         """Each model's Grad-CAM of its answer to each face; the face alone where the network has no map to show."""

@@ -23,6 +23,7 @@ from facestudy.inference.inputs import FROM_STANDARD_INPUT, photo_files
 from facestudy.photos.reading import UnreadablePicture
 from facestudy.project.files import write_text
 
+NO_FACE = "no face found"
 COLUMNS = ["photo", "face", "x", "y", "width", "height", "task", "variant", "label", "probability", "problem"]
 
 
@@ -45,7 +46,7 @@ def predict(request: Request) -> None:
         raise StudyError(f"--csv {request.csv}: this is a folder; name a file")
     if request.draw is not None and request.draw.exists() and not request.draw.is_dir():
         raise StudyError(f"--draw {request.draw}: this is a file; name a folder")
-    models = load_models(request.task, request.variant, "int8" if request.int8 else "onnx")
+    models = load_models(request.task, request.variant, "int8" if request.int8 else "onnx", threads=1)
     with photo_files(request.photos) as files:
         found, progress = answer(files, models), Console(stderr=True)
         hidden = len(files) == 1
@@ -75,23 +76,27 @@ def _draw(photos: Iterable[Photo], folder: Path, max_megapixels: float) -> None:
 
 
 def _described(photo: Photo) -> dict[str, Any]:
-    faces = [{"box": face.box, "answers": [asdict(each) for each in face.answers]} for face in photo.faces]
+    faces = [
+        {"box": face.box, "found": face.found, "answers": [asdict(each) for each in face.answers]}
+        for face in photo.faces
+    ]
     return {"photo": _printable(photo), "faces": faces, "problem": photo.problem or None}
 
 
 def _write_csv(target: Path, photos: Iterable[Photo]) -> None:
-    """A row per photo, face and answer; one without a face where there is none."""
+    """A row per photo, face and answer; one without answers where there is no face and none for the whole photo."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for photo in photos:
         name = _printable(photo)
         if not photo.faces:
-            writer.writerow([name, *[""] * (len(COLUMNS) - 2), photo.problem or "no face found"])
+            writer.writerow([name, *[""] * (len(COLUMNS) - 2), photo.problem or NO_FACE])
         for number, face in enumerate(photo.faces, start=1):
             for each in face.answers:
                 probability = f"{each.probability:.4f}"
-                writer.writerow([name, number, *face.box, each.task, each.variant, each.label, probability, ""])
+                count, problem = (number, "") if face.found else ("", NO_FACE)
+                writer.writerow([name, count, *face.box, each.task, each.variant, each.label, probability, problem])
     write_text(target, text.getvalue())
 
 
@@ -100,16 +105,16 @@ def _table(photos: Iterable[Photo]) -> Group:
     for photo in photos:
         parts.append(Text(_printable(photo), style="bold", overflow="fold"))
         if not photo.faces:
-            parts.append(Text(f"  {photo.problem or 'no face found'}"))
+            parts.append(Text(f"  {photo.problem or NO_FACE}"))
             continue
         table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
         for column in ("position", "task", "answer"):
             table.add_column(column, no_wrap=True)
         for number, face in enumerate(photo.faces, start=1):
             x, y, width, height = face.box
+            position = f"face {number} at {x}, {y}, {width} × {height}" if face.found else f"{NO_FACE}; the whole photo"
             for row, each in enumerate(face.answers):
-                position = "" if row else f"face {number} at {x}, {y}, {width} × {height}"
-                table.add_row(position, f"{each.task}:", Text(caption(each)), f"({each.variant})")
+                table.add_row("" if row else position, f"{each.task}:", Text(caption(each)), f"({each.variant})")
         parts.append(table)
     return Group(*parts)
 

@@ -12,9 +12,10 @@ def fabric_for(precision: str) -> Fabric:
     """A GPU where there is one, else the CPU; started by torchrun or srun, one of each for every process.
 
     The precision `auto` is bf16-mixed where the device has it, else 32-true. From here on the whole process computes
-    deterministically and keeps the memory that it frees. Raises StudyError for a precision that the device does not
-    have.
+    deterministically, keeps the memory that it frees, and has float32 as float32 (a GPU would round the factors of
+    convolutions to TF32). Raises StudyError for a precision that the device does not have.
     """
+    torch.backends.cudnn.allow_tf32 = False
     torch.use_deterministic_algorithms(True, warn_only=True)
     tensors.leave_new_tensors_unfilled()
     process.keep_freed_memory()
@@ -32,6 +33,9 @@ def fabric_for(precision: str) -> Fabric:
         )
     except ValueError as error:
         raise StudyError(f"precision: {precision!r} does not run on this device ({error}); use 32-true") from None
+    used = fabric.strategy.precision.precision
+    if used != precision:  # Fabric turns 16-mixed into bf16-mixed on a CPU
+        raise StudyError(f"precision: {precision!r} needs a GPU, and there is none; use auto, bf16-mixed or 32-true")
     fabric.launch()
     return fabric
 

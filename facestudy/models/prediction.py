@@ -12,11 +12,14 @@ EVALUATION_BATCH = 64
 
 @torch.no_grad()
 def predict(fabric: Fabric, network: nn.Module, data: Batches) -> Tensor:
-    """Logits (N, classes) float32 of every picture, in order, in evaluation mode; each process computes its share."""
+    """Logits (N, classes) float32 of every picture, in order, in evaluation mode; each process computes its share.
+
+    In full precision whatever the training's, so that a model has one accuracy: in its history, its scores, and its
+    exported file, which runs elsewhere.
+    """
     network.eval()
     mine = torch.arange(len(data.labels))[fabric.global_rank :: fabric.world_size]
-    with fabric.autocast():
-        logits = torch.cat([network(data.batch(part, None)).float() for part in torch.split(mine, EVALUATION_BATCH)])
+    logits = torch.cat([network(data.batch(part, None)) for part in torch.split(mine, EVALUATION_BATCH)])
     if fabric.world_size == 1:
         return logits
     whole = logits.new_zeros((len(data.labels), logits.shape[1]))

@@ -13,8 +13,8 @@ from facestudy.models.metadata import CheckpointMetadata
 def trained(state: Mapping[str, Tensor], metadata: CheckpointMetadata, device: torch.device) -> nn.Module:
     """The network of a checkpoint's state dict and metadata, on the device, in evaluation mode."""
     recipe = metadata.recipe
-    # No weight is drawn, for the state replaces every one: load_state_dict is strict.
+    # No weight is drawn, for the state replaces every one: `restore` is strict.
     with Fabric(accelerator="cpu", devices=1).init_module(empty_init=True):
         network = networks.build(recipe.arch, recipe.head, len(metadata.classes), 0, recipe.layout, metadata.size)
-    network.load_state_dict(state)
+    networks.restore(network, state)
     return network.to(device).eval()

@@ -1,7 +1,7 @@
 """Which pictures are copies of one another, exact or near."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facestudy.photos.reading import read
+from facestudy.photos.reading import UnreadablePicture, read
 
 SIDE = 32  # pixels
 MIN_CORRELATION = 0.93  # of grey pixels, above which two photos count as copies (docs/leaks.md)
 MAX_NEAR_CORRELATION = 0.9999  # that a near copy is reported with; 1 is for exact copies
-NO_LIMIT = np.inf  # megapixels: the download has read these pictures under data.max_megapixels
+NO_LIMIT = np.inf  # megapixels: for the study's pictures, which the download has read under data.max_megapixels
 BLOCK = 1024  # rows compared at a time; a whole matrix of 13,000 pictures would take 680 MB
 
 
@@ -26,29 +26,46 @@ class Fingerprints:
     grey: NDArray[np.float32]
 
     @classmethod
-    def of(cls, files: Sequence[Path]) -> "Fingerprints":
-        """Read the files one by one; raises UnreadablePicture."""
+    def of(cls, files: Sequence[Path], max_megapixels: float | None = None) -> "Fingerprints":
+        """Read the files one by one.
+
+        Raises UnreadablePicture. With `max_megapixels` it does not: a picture that is unreadable or larger is then a
+        copy of no other.
+        """
         digests, rows = [], [np.empty((0, SIDE * SIDE), np.float32)]
         for file in files:
-            pixels = read(file, NO_LIMIT)
+            try:
+                pixels = read(file, NO_LIMIT if max_megapixels is None else max_megapixels)
+            except UnreadablePicture:
+                if max_megapixels is None:
+                    raise
+                digests.append(str(file))
+                rows.append(np.zeros((1, SIDE * SIDE), np.float32))
+                continue
             digests.append(hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest())
             rows.append(grey(pixels)[None])
         return cls(digests, np.concatenate(rows))
 
     def copies(self) -> list[tuple[int, int, float]]:
         """Pairs (first, second, correlation) of pictures that look the same, or do mirrored; exact copies have 1."""
-        pairs = []
-        mirrored = mirror(self.grey)
-        codes = np.unique(self.digests, return_inverse=True)[1]
+        return [(first, second, correlation) for first, second, correlation in self._pairs(self) if first < second]
+
+    def copies_in(self, other: "Fingerprints") -> list[tuple[int, int, float]]:
+        """As `copies`, but the second of a pair is one of the `other` pictures."""
+        return list(self._pairs(other))
+
+    def _pairs(self, other: "Fingerprints") -> Iterator[tuple[int, int, float]]:
+        mirrored = mirror(other.grey)
+        codes = np.unique([*self.digests, *other.digests], return_inverse=True)[1]
+        own_codes, other_codes = codes[: len(self.digests)], codes[len(self.digests) :]
         for start in range(0, len(self.grey), BLOCK):
             block = self.grey[start : start + BLOCK]
-            correlations = np.maximum(block @ self.grey[start:].T, block @ mirrored[start:].T)
-            exact = codes[start : start + BLOCK, None] == codes[None, start:]
+            first = start if other is self else 0  # the pairs before it were seen from the other side
+            correlations = np.maximum(block @ other.grey[first:].T, block @ mirrored[first:].T)
+            exact = own_codes[start : start + BLOCK, None] == other_codes[None, first:]
             for row, column in np.argwhere((correlations > MIN_CORRELATION) | exact):
-                if row < column:
-                    near = min(float(correlations[row, column]), MAX_NEAR_CORRELATION)
-                    pairs.append((int(row) + start, int(column) + start, 1.0 if exact[row, column] else near))
-        return pairs
+                near = min(float(correlations[row, column]), MAX_NEAR_CORRELATION)
+                yield int(row) + start, int(column) + first, 1.0 if exact[row, column] else near
 
 
 def mirror(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ PRETRAIN_PEOPLE = "pretrain"  # stands where a task's name does, below data/prep
 REPORT_MARKDOWN = PLOTS / "report.md"
 REPORT_HTML = PLOTS / "report.html"
 DOWNLOAD_REPORT = METRICS / "download.json"
+PRETRAINING_REPORT = METRICS / "pretraining.json"
 
 
 def split(task: str) -> Path:

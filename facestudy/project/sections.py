@@ -7,14 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Side = Annotated[int, Field(ge=32, le=512)]
+LARGEST_SIDE = 512  # of packed pictures
+Side = Annotated[int, Field(ge=32, le=LARGEST_SIDE)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "auto"]
 
-FIXED_SIZE = "vit_"  # vision transformers are built for the position of each patch
+FIXED_SIZE = ("vit_", "maxvit_")  # vision transformers are built for the position of each patch
 
 
 class Section(BaseModel):
@@ -111,14 +112,25 @@ class Split(Section):
     leaks: Literal["warn", "stop", "group"]
 
 
-class Preprocess(Section):
-    size: Side
-    margin: Annotated[float, Field(ge=0, le=2)]
-    detector: Literal["haar", "yunet"]
-    detector_file: str | None
+class OwnFile(Section):
+    """A file that the user brings; by its hash another one under the same path is noticed."""
+
+    path: str | None
+    sha256: Sha256 | None
+
+
+class HaarSettings(Section):
     scale_factor: Annotated[float, Field(gt=1, le=2)]
     min_neighbors: Annotated[int, Field(ge=0)]
     border: Annotated[float, Field(ge=0, le=1)]
+
+
+class Preprocess(Section):
+    size: Side
+    margin: Annotated[float, Field(ge=-0.25, le=2)]
+    detector: Literal["centerface", "haar", "yunet"]
+    detector_file: OwnFile
+    haar: HaarSettings
     no_face: Literal["whole", "leave_out"]
     several_faces: Literal["largest", "whole", "leave_out"]
 
@@ -152,15 +164,10 @@ class Round(Section):
     epochs: Count
 
 
-class WeightsFile(Section):
-    path: str | None
-    sha256: Sha256 | None
-
-
 class Architecture(Section):
     rounds: list[Round]
     imagenet: str
-    file: WeightsFile
+    file: OwnFile
 
 
 class Weights(Section):
@@ -179,7 +186,7 @@ class Recipe(Section):
     """How a variant is trained, whatever the task and wherever its weights come from."""
 
     arch: Name
-    head: Literal["original", "pooled"]
+    head: Literal["original", "pooled", "pooled_2x2", "pooled_3x3", "pooled_4x4"]
     trainable: Annotated[list[str], Field(min_length=1)]
     batch_size: Annotated[int, Field(ge=2)]
     optimizer: Literal["adam", "adamw", "sgd"]

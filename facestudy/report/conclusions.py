@@ -16,7 +16,7 @@ def strengths(variant: str, part: Part) -> list[str]:
     models = part.variants()[variant]
     sentences = _extremes(variant, part, best=True)
     gap = _mean(models, "generalization_gap")
-    if abs(gap) <= thresholds.NARROW_GAP:
+    if abs(gap) <= thresholds.NARROW_GAP and not _nothing_learned(models):
         sentences.append(f"Generalises well: train and validation accuracy differ by {points(abs(gap))}.")
     if not models[0].scores.positive:
         easy = [f"{plain(label)} ({f1:.2f})" for label, f1 in _f1(models).items() if f1 >= thresholds.EASY_CLASS]
@@ -181,17 +181,19 @@ def _difference(part: Part, best: str, other: str) -> str:
     title, pair = variants[other][0].title, _pair(part, best, other)
     start = f"It lies {points(ahead)} above {title}" if ahead else f"{title} has the same accuracy"
     verdict = "more than chance explains" if pair.p < thresholds.CHANCE else "which chance could explain"
-    pairs = counted(len(variants) * (len(variants) - 1) // 2, "pair")
+    pairs = counted(len(variants) * (len(variants) - 1) // 2, "pair") + " of variants"
     if isinstance(pair, SeedDifference):
         trainings = counted(pair.seeds, "fold" if part.split.folds else "seed")
         return (
             f"{start} in the mean over {trainings} (paired differences {points(pair.mean)}"
-            f" ± {100 * pair.deviation:.1f}), {verdict} (paired t test, p = {pair.p:.2g}, corrected for {pairs})."
+            f" ± {100 * pair.deviation:.1f}), {verdict} (paired t test, p = {pair.p:.2g}, corrected for the {pairs} of"
+            " this task)."
         )
     better, worse = (pair.better, pair.worse) if pair.first == best else (pair.worse, pair.better)
+    test = "exact sign-flip test by person" if pair.by_person else "McNemar's exact test"
     return (
         f"{start}: right on {counted(better, 'picture')} where the other is wrong, wrong on {worse} where it is"
-        f" right, {verdict} (McNemar's exact test, p = {pair.p:.2g}, corrected for {pairs})."
+        f" right, {verdict} ({test}, p = {pair.p:.2g}, corrected for the {pairs} of this task and seed)."
     )
 
 
@@ -205,15 +207,12 @@ def _pair(part: Part, one: str, other: str) -> Difference | SeedDifference:
 def _nothing_learned(models: Sequence[Model]) -> list[str]:
     """Where it may be guessing: no seed has the interval of its balanced accuracy above 1 / K classes."""
     scores = models[0].scores
-    chance = 1 / sum(values.support > 0 for values in scores.per_class.values())
-    for model in models:
-        low, _ = model.scores.balanced_accuracy_interval or (model.scores.balanced_accuracy, None)
-        if low > chance:
-            return []
+    if any(model.scores.above_guessing for model in models):
+        return []
     shown = percent(scores.balanced_accuracy) + within(scores.balanced_accuracy_interval)
     return [
         f"Nothing was shown to be learned: balanced accuracy {shown} is not shown to be above what guessing gives,"
-        f" {percent(chance)}."
+        f" {percent(scores.guessing)}."
     ]
 
 

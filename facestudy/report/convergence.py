@@ -46,12 +46,15 @@ def _stability(model: Model) -> list[str]:
             f"The start was unstable: validation loss rose from {loss[first - 1]:.2f} to {loss[first]:.2f}"
             f" in epoch {history['epoch'][first]}."
         )
-    early = history["gradient_norm"].head(thresholds.EARLY_EPOCHS)
+    norms = history["gradient_norm"].dropna()  # none where every step measured was left out, as 16-mixed may do
+    if norms.empty:
+        return sentences
+    early = norms.head(thresholds.EARLY_EPOCHS)
     uneven = ", uneven" if early.max() > thresholds.UNEVEN_NORMS * early.min() else ""
     sentences.append(
         f"Gradient norms of the first {counted(len(early), 'epoch')} lay between {early.min():.2g} and"
         f" {early.max():.2g}{uneven}, at learning rates up to {history['lr'].max():g}; in the last epoch"
-        f" {history['gradient_norm'].iloc[-1]:.2g}."
+        f" {norms.iloc[-1]:.2g}."
     )
     return sentences
 

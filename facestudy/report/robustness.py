@@ -6,18 +6,22 @@ from statistics import fmean
 import pandas as pd
 
 from facestudy.contracts.corruptions import OCCLUSIONS, TITLES
-from facestudy.pages.markdown import listed, percent, plain, points, within
+from facestudy.pages.markdown import counted, listed, percent, plain, points, within
 from facestudy.report import thresholds
 from facestudy.report.study import Model
+
+# By accuracy a model that accepts nobody would seem hard to harm where the target is rare.
+MEASURE = "balanced_accuracy"
 
 
 def strengths(models: Sequence[Model]) -> list[str]:
     """Which corruptions hardly harm the variant, and whether its probabilities mean what they say."""
     sentences = []
-    unharmed = [TITLES[kind] for kind, lost in _accuracy_lost(models).items() if lost <= thresholds.SMALL_LOSS]
-    if unharmed:
+    unharmed = [TITLES[kind] for kind, lost in _lost(models).items() if lost <= thresholds.SMALL_LOSS]
+    if unharmed and any(model.scores.above_guessing for model in models):  # else there is nothing to lose
         sentences.append(
-            f"Loses at most {points(thresholds.SMALL_LOSS)} to {listed(unharmed)} at strength {_strength(models)} of 5."
+            f"Loses at most {points(thresholds.SMALL_LOSS)} of balanced accuracy to {listed(unharmed)} at strength"
+            f" {_strength(models)} of 5."
         )
     error = _calibration_error(models)
     if error <= thresholds.CALIBRATED:
@@ -28,50 +32,57 @@ def strengths(models: Sequence[Model]) -> list[str]:
 def weaknesses(models: Sequence[Model]) -> list[str]:
     """Which corruption harms it most, which true light or occlusion does, and whether it is overconfident."""
     sentences = []
-    lost = _accuracy_lost(models)
+    lost = _lost(models)
     worst = max(lost, key=lambda kind: lost[kind], default=None)
     if worst is not None and lost[worst] >= thresholds.LARGE_LOSS:
         row = _strongest(models).to_dict("index")[worst]
-        interval = (row["low"], row["high"]) if len(models) == 1 else None
+        interval = (row[f"{MEASURE}_low"], row[f"{MEASURE}_high"]) if len(models) == 1 else None
         sentences.append(
-            f"Most harmed by {TITLES[worst]}: at strength {_strength(models)} of 5 accuracy is"
-            f" {percent(row['accuracy'])}{within(interval)}, {points(lost[worst])} lower."
+            f"Most harmed by {TITLES[worst]}: at strength {_strength(models)} of 5 balanced accuracy is"
+            f" {percent(row[MEASURE])}{within(interval)}, {points(lost[worst])} lower."
         )
     if len(models) == 1:
         sentences += _hard_groups(models[0])
     error = _calibration_error(models)
     if error >= thresholds.MISCALIBRATED:
-        temperatures = [value for value in (model.scores.calibration.temperature for model in models) if value]
-        mean = fmean(temperatures) if temperatures else None
+        calibrations = [model.scores.calibration for model in models]
+        fitted = [each.fitted_temperature for each in calibrations if each.fitted_temperature is not None]
+        mean = fmean(fitted) if fitted else None
         direction = "" if mean is None else " overconfident:" if mean > 1 else " underconfident:"
-        temperature = "" if mean is None else f" (temperature {mean:.2f})"
+        temperature = "" if mean is None else f" (fitted temperature {mean:.2f})"
+        applied = sum(each.not_applied is None for each in calibrations)
+        used = "One is applied" if applied else "None is applied"
+        if len(models) > 1:
+            used = f"One is applied to {applied} of {counted(len(models), 'model')}"
         sentences.append(
-            f"Its probabilities mislead:{direction} expected calibration error {percent(error)}{temperature}."
+            f"Its probabilities mislead:{direction} expected calibration error {percent(error)}{temperature}. {used}."
         )
     return sentences
 
 
 def comparisons(variants: Mapping[str, Sequence[Model]]) -> list[str]:
-    """Which variant holds up best when something covers the face, and in low light."""
+    """Which variant holds up best when something covers the face, and in low light, and where one only guesses."""
     sentences = []
     for words, kinds in (("something covers the face", OCCLUSIONS), ("light is low", ("low_light",))):
         tables = {variant: _strongest(models) for variant, models in variants.items()}
-        accuracy = {
-            variant: fmean(table["accuracy"][list(kinds)])
+        reached = {
+            variant: fmean(table[MEASURE][list(kinds)])
             for variant, table in tables.items()
             if set(kinds) <= set(table.index)
         }
-        if len(accuracy) < 2:
+        if len(reached) < 2:
             continue
-        order = sorted(accuracy, key=lambda variant: -accuracy[variant])
-        shown = listed([f"{variants[variant][0].title} {percent(accuracy[variant])}" for variant in order])
+        order = sorted(reached, key=lambda variant: -reached[variant])
+        shown = listed([f"{variants[variant][0].title} {percent(reached[variant])}" for variant in order])
         first, second = order[:2]
         # Of several trainings no interval is known: the report then leaves the comparison to the reader.
-        apart = all(tables[first]["low"][kind] > tables[second]["high"][kind] for kind in kinds)
+        apart = all(tables[first][f"{MEASURE}_low"][kind] > tables[second][f"{MEASURE}_high"][kind] for kind in kinds)
         alike = len(variants[first]) == 1 and not apart
         verdict = "; the intervals of the first two are not apart" if alike else ""
-        strength = _strength(next(iter(variants.values())))
-        sentences.append(f"Where {words} (strength {strength} of 5), accuracy is {shown}{verdict}.")
+        strength, guessing = _strength(variants[first]), percent(variants[first][0].scores.guessing)
+        sentences.append(
+            f"Where {words} (strength {strength} of 5), balanced accuracy is {shown} (guessing: {guessing}){verdict}."
+        )
     return sentences
 
 
@@ -82,25 +93,33 @@ def _strength(models: Sequence[Model]) -> int:
 
 
 def _strongest(models: Sequence[Model]) -> pd.DataFrame:
-    """Accuracy at the greatest strength, by kind, and its interval; means over the seeds."""
+    """Balanced accuracy at the greatest strength, by kind, and its interval; means over the seeds."""
     table = pd.concat([model.corruptions for model in models])
     strongest = table[table["strength"] == _strength(models)]
-    return strongest.groupby("kind", sort=False)[["accuracy", "low", "high"]].mean()
+    return strongest.groupby("kind", sort=False)[[MEASURE, f"{MEASURE}_low", f"{MEASURE}_high"]].mean()
 
 
-def _accuracy_lost(models: Sequence[Model]) -> dict[str, float]:
-    """What each kind costs at the greatest strength, of an accuracy in 0..1."""
-    accuracy = fmean(model.scores.accuracy for model in models)
-    return {str(kind): accuracy - reached for kind, reached in _strongest(models)["accuracy"].items()}
+def _lost(models: Sequence[Model]) -> dict[str, float]:
+    """What each kind costs at the greatest strength, of a balanced accuracy in 0..1."""
+    as_prepared = fmean(model.scores.balanced_accuracy for model in models)
+    return {str(kind): as_prepared - reached for kind, reached in _strongest(models)[MEASURE].items()}
 
 
 def _hard_groups(model: Model) -> list[str]:
+    """Which light or occlusion goes with more errors than the others, by a test that Holm corrected."""
     sentences = []
-    for column, groups in model.scores.by_group.items():
+    by_group = model.scores.by_group
+    family = counted(sum(len(groups) for groups in by_group.values()), "group")
+    for column, groups in by_group.items():
         for value, group in groups.items():
-            if group.accuracy_interval[1] < model.scores.accuracy:
+            others = group.others_accuracy
+            if others is not None and group.accuracy < others and group.p < thresholds.CHANCE:
                 shown = percent(group.accuracy) + within(group.accuracy_interval)
-                sentences.append(f"Worse where {plain(column)} is {plain(value)}: {shown} of {group.pictures}.")
+                sentences.append(
+                    f"Worse where {plain(column)} is {plain(value)}: {shown} of {counted(group.pictures, 'picture')},"
+                    f" against {percent(others)} elsewhere (Fisher's exact test, p = {group.p:.2g}, corrected for the"
+                    f" {family} of this model)."
+                )
     return sentences
 
 

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from facestudy.contracts.counts import DownloadReport, LeaksReport, PreprocessReport, SplitReport
+from facestudy.contracts.counts import DownloadReport, LeaksReport, PreprocessReport, PretrainingReport, SplitReport
 from facestudy.contracts.differences import Differences
 from facestudy.contracts.exports import ExportReport, ExportTiming
 from facestudy.contracts.results import Result
@@ -126,13 +126,15 @@ class Study:
     download: DownloadReport
     source: str
     weights: str
+    pretraining: PretrainingReport
 
     @classmethod
     def read(cls, source: str, weights: str) -> "Study":
         """`source` and `weights` are those of params.yaml; raises StudyError as `Model.read` does."""
         names = Names.read()
         parts = [Part.read(task, names) for task in names.tasks]
-        return cls(parts, read_json(paths.DOWNLOAD_REPORT, DownloadReport), source, weights)
+        download = read_json(paths.DOWNLOAD_REPORT, DownloadReport)
+        return cls(parts, download, source, weights, read_json(paths.PRETRAINING_REPORT, PretrainingReport))
 
     def pictures(self) -> list[str]:
         """The pictures of the report, relative to plots/, those of the first seeds first."""

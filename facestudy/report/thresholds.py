@@ -1,6 +1,6 @@
 """The thresholds of the rules by which the conclusions are written, in one place."""
 
-CHANCE = 0.05  # a difference is called one only below this p, corrected for the number of pairs
+CHANCE = 0.05  # a difference is called one only below this p, corrected for the number of pairs or groups
 
 # Convergence
 NEAR_MAJORITY = 0.02  # validation accuracy this near the share of the largest class: nothing learned yet
@@ -17,6 +17,6 @@ NARROW_GAP = 0.01
 UNEVEN_ERRORS = 2.0  # one kind of error has this many times the rate of the other
 OFTEN_CONFUSED = 0.3  # share of all errors that fall between two classes
 EASY_CLASS, HARD_CLASS = 0.95, 0.85  # F1
-SMALL_LOSS = 0.03  # accuracy lost to a corruption of the pictures
+SMALL_LOSS = 0.03  # balanced accuracy lost to a corruption of the pictures
 LARGE_LOSS = 0.10
 CALIBRATED, MISCALIBRATED = 0.03, 0.08  # expected calibration error

@@ -29,6 +29,7 @@ from facestudy.synthetic.scenes import OCCLUSIONS, scene
 EMOTIONS = ("happy", "sad", "angry", "surprise", "neutral")
 LOOK_ALIKE_SHARE = 0.45  # of the pictures of others, where there are look-alikes
 PICTURES_OF_A_STRANGER = 4
+FAMILY = 6  # people of the pretraining who resemble each other: hair and skin alone then identify nobody
 QUALITY = 92  # of the JPEG files
 BATCH = 100  # pictures of a work item
 COLUMNS = ["file", "person", "face", "emotion", "light", "occlusion", "shown", "strength", "origin"]
@@ -71,7 +72,7 @@ def collect_pretraining(
     and emotions.
     """
     orders = []
-    persons = [person(np.random.default_rng([seed, PRETRAINING, WHO, number])) for number in range(people)]
+    persons = pretraining_people(people, seed)
     for index in range(pictures):
         # Going on by one emotion with each round over the people spreads both evenly.
         number, emotion = index % people, emotions[(index + index // people) % len(emotions)]
@@ -79,6 +80,16 @@ def collect_pretraining(
         row |= {"emotion": emotion, "shown": emotion}
         orders.append(Order((seed, PRETRAINING, PICTURE, index), persons[number], size, OCCLUSIONS, row))
     return _drawn(orders, folder, PRETRAINING_COLUMNS)
+
+
+def pretraining_people(count: int, seed: int) -> list[Person]:
+    """People in families of FAMILY, whose first is drawn freely and whose others are look-alikes of that one."""
+    persons: list[Person] = []
+    for number in range(count):
+        generator = np.random.default_rng([seed, PRETRAINING, WHO, number])
+        first = number - number % FAMILY
+        persons.append(person(generator) if number == first else look_alike(persons[first], generator))
+    return persons
 
 
 def _face_orders(settings: sections.Sample, seed: int) -> Iterator[Order]:

@@ -6,6 +6,7 @@ It holds for a network whose frozen modules come first, and an augmentation with
 import math
 import os
 import tempfile
+from contextlib import nullcontext
 from operator import attrgetter
 
 import numpy as np
@@ -90,12 +91,23 @@ class Features:
     memory under the same condition, else in a memory-mapped file in scratch space (TMPDIR).
     """
 
-    def __init__(self, fabric: Fabric, front: nn.Module, pictures: Pictures, memory: int | None = None) -> None:
-        """Run the front over all views. `memory`: free bytes, in place of what this machine has."""
+    def __init__(
+        self,
+        fabric: Fabric,
+        front: nn.Module,
+        pictures: Pictures,
+        memory: int | None = None,
+        full_precision: bool = False,
+    ) -> None:
+        """Run the front over all views, in the precision of the training, as its steps would, or in full precision.
+
+        `memory`: free bytes, in place of what this machine has.
+        """
         self.labels = pictures.labels
         self._pictures = pictures
         self._flips = pictures.augmentation is not None and pictures.augmentation.flip
-        self.views = _computed(fabric, front, pictures, 1 + self._flips, memory)
+        with nullcontext() if full_precision else fabric.autocast():
+            self.views = _computed(fabric, front, pictures, 1 + self._flips, memory)
 
     def batch(self, rows: Tensor, epoch: int | None) -> Tensor:
         """(B, ...) float32: the features of the view that the epoch draws for each row, or of the plain one."""
@@ -111,19 +123,18 @@ class Features:
 def _computed(fabric: Fabric, front: nn.Module, pictures: Pictures, views: int, memory: int | None) -> Tensor:
     front.eval()
     rows, whole = torch.arange(len(pictures.labels)), None
-    with fabric.autocast():
-        for view in range(views):
-            for group in torch.split(rows, CHUNK * fabric.world_size):
-                own = slice(fabric.global_rank, None, fabric.world_size)  # of the rows, for this process
-                batch = pictures.batch(group[own], None)
-                features = front(batch.flip(3) if view else batch).float()
-                if whole is None:
-                    whole = allocate((views, len(rows), *features.shape[1:]), fabric.device, memory)
-                if fabric.world_size > 1:
-                    part = features.new_zeros((len(group), *features.shape[1:]))
-                    part[own] = features
-                    features = distributed.reduced(fabric, part, "sum")
-                whole[view, group] = features.to(whole.device)
+    for view in range(views):
+        for group in torch.split(rows, CHUNK * fabric.world_size):
+            own = slice(fabric.global_rank, None, fabric.world_size)  # of the rows, for this process
+            batch = pictures.batch(group[own], None)
+            features = front(batch.flip(3) if view else batch).float()
+            if whole is None:
+                whole = allocate((views, len(rows), *features.shape[1:]), fabric.device, memory)
+            if fabric.world_size > 1:
+                part = features.new_zeros((len(group), *features.shape[1:]))
+                part[own] = features
+                features = distributed.reduced(fabric, part, "sum")
+            whole[view, group] = features.to(whole.device)
     assert whole is not None
     return whole
 

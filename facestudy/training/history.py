@@ -21,7 +21,10 @@ class Epoch(Contract):
     val_loss: float = Field(description="mean cross-entropy of the validation pictures after the epoch, nats")
     val_accuracy: float = Field(description="share of them that was predicted correctly, 0..1")
     lr: float = Field(description="learning rate of the epoch")
-    gradient_norm: float = Field(description="L2 norm of all gradients together, mean over every eighth step")
+    gradient_norm: float | None = Field(
+        description="L2 norm of all gradients together, mean over every eighth step, but for those that 16-mixed left "
+        "out because they were infinite; empty where it left out all"
+    )
 
 
 COLUMNS = {name: str(field.description) for name, field in Epoch.model_fields.items()}

@@ -1,11 +1,13 @@
 """The training loop: epochs of shuffled batches, each followed by a pass over the validation pictures."""
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision, Precision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,6 +31,13 @@ def balanced(labels: Tensor, classes: int) -> Tensor:
     """Weights (classes,) inverse to how often a class occurs; their mean over the pictures is 1."""
     counts = torch.bincount(labels, minlength=classes).float()
     return len(labels) / (classes * counts.clamp(min=1))
+
+
+def gradient_norm(precision: Precision, parameters: Iterable[nn.Parameter]) -> Tensor:
+    """L2 norm of all gradients together, without the factor by which 16-mixed scales the loss."""
+    norm = nn.utils.get_total_norm([each.grad for each in parameters if each.grad is not None]).detach()
+    scaler = precision.scaler if isinstance(precision, MixedPrecision) else None
+    return norm if scaler is None else norm / scaler.scale(torch.ones_like(norm))
 
 
 class Training:
@@ -68,18 +77,21 @@ class Training:
             batches = batch_rows(order(seed, epoch, len(train.labels)), self._recipe.batch_size)
             train_scores = self._steps(train, epoch, batches, weight, advance)
             logits = predict(self._fabric, self._run, validation)
+            val_loss = float(F.cross_entropy(logits, validation.labels))
+            if not math.isfinite(val_loss):
+                raise self._diverged(f"validation loss became {val_loss} after epoch {epoch}")
             self.done = epoch
             yield Epoch(
                 epoch=epoch,
                 **train_scores,
-                val_loss=float(F.cross_entropy(logits, validation.labels)),
+                val_loss=val_loss,
                 val_accuracy=int((logits.argmax(dim=1) == validation.labels).sum()) / len(validation.labels),
                 lr=rate,
             )
 
     def _steps(
         self, train: Batches, epoch: int, batches: list[Tensor], weight: Tensor | None, advance: Callable[[], None]
-    ) -> dict[str, float]:
+    ) -> dict[str, float | None]:
         """One step for each batch: their mean loss and accuracy, and the norm of the gradients."""
         fabric, (rank, world) = self._fabric, (self._fabric.global_rank, self._fabric.world_size)
         networks.training_mode(self._network)
@@ -95,7 +107,7 @@ class Training:
             loss = loss / (whole / world)
             fabric.backward(loss)
             if step % NORM_STEPS == 0:
-                norms.append(nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None]).detach())
+                norms.append(gradient_norm(fabric.strategy.precision, self._parameters))
             self._optimizer.step()
             losses.append(loss.detach())
             advance()
@@ -103,22 +115,28 @@ class Training:
         loss_of_steps = distributed.reduced(fabric, torch.stack(losses), "mean")
         self._refuse_divergence(loss_of_steps, epoch)
         sizes = torch.tensor([len(batch) for batch in batches], device=fabric.device)
+        measured = torch.stack(norms)
+        finite = measured[measured.isfinite()]  # 16-mixed takes no step where they are not
         return {
             "train_loss": float((loss_of_steps * sizes).sum() / sizes.sum()),
             "train_accuracy": int(distributed.reduced(fabric, correct, "sum")) / len(train.labels),
-            "gradient_norm": float(torch.stack(norms).mean()),
+            "gradient_norm": float(finite.mean()) if len(finite) else None,
         }
 
     def _refuse_divergence(self, losses: Tensor, epoch: int) -> None:
         # Once per epoch: to wait for the loss of each step would stall a GPU.
-        bad, recipe = (~torch.isfinite(losses)).nonzero(), self._recipe
+        bad = (~torch.isfinite(losses)).nonzero()
         if len(bad):
             step = int(bad[0]) + 1
-            raise StudyError(
-                f"the training loss became {losses[step - 1].item()} in epoch {epoch}, step {step} of {len(losses)} "
-                f"(lr {recipe.lr}, batch_size {recipe.batch_size}, optimizer {recipe.optimizer}, precision "
-                f"{recipe.precision}); no checkpoint is written. Try a smaller lr, or precision 32-true"
-            )
+            loss = losses[step - 1].item()
+            raise self._diverged(f"training loss became {loss} in epoch {epoch}, step {step} of {len(losses)}")
+
+    def _diverged(self, what: str) -> StudyError:
+        recipe = self._recipe
+        return StudyError(
+            f"the {what} (lr {recipe.lr}, batch_size {recipe.batch_size}, optimizer {recipe.optimizer}, precision "
+            f"{recipe.precision}); no checkpoint is written. Try a smaller lr, or precision 32-true"
+        )
 
     def state(self) -> dict[str, Tensor]:
         """All that the next epoch depends on: the tensors of the network, the optimiser and the loss scaler."""
@@ -131,7 +149,7 @@ class Training:
     def restore(self, state: Mapping[str, Tensor], epoch: int) -> None:
         """Set what `state` gave after an epoch; the tensors may lie in any order in memory."""
         parts = grouped(state)
-        self._network.load_state_dict(parts["network"])
+        networks.restore(self._network, parts["network"])
         parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         values: dict[int, dict[str, Tensor]] = {}
         for index, tensors in grouped(parts["optimizer"]).items():

@@ -43,7 +43,9 @@ def prepare(
     parts = cut(network)
     if parts is not None and finite_views(train):
         front, rest = parts
-        return Setup(network, rest, Features(fabric, front, train), Features(fabric, front, validation))
+        # What is scored is computed in full precision, as `predict` does; what trains, as without the cache.
+        scored = Features(fabric, front, validation, full_precision=True)
+        return Setup(network, rest, Features(fabric, front, train), scored)
     if parts is not None:
         fabric.print("the frozen layers run at every step: a picture has no finite number of views to compute once")
     return Setup(network, network, train, validation)

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from facestudy.errors import StudyError
 from facestudy.models import checkpoints
-from facestudy.project.sections import WeightsFile
+from facestudy.project.sections import OwnFile
 
 
-def load(arch: str, file: WeightsFile) -> tuple[dict[str, Tensor], str]:
+def load(arch: str, file: OwnFile) -> tuple[dict[str, Tensor], str]:
     """State dict and origin of a safetensors file. Raises StudyError where it lacks, or has not the stated hash."""
     key = f"weights.architectures.{arch}.file"
     if file.path is None or not Path(file.path).is_file():

@@ -13,6 +13,7 @@ from itertools import islice
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
+from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -28,21 +29,34 @@ from facestudy.project.sections import Pretrain, Round
 
 KINDS = ("person", "emotion")
 UNKNOWN = -1  # label that the loss leaves out
-HELD_OUT_EVERY = 20  # one picture in so many only measures
+MIN_PICTURES = 3  # of a person or an expression that is told apart: with fewer, a network can only learn them by heart
+HELD_OUT_EVERY = 20  # one person in so many only measures
+MAX_HELD_OUT = 2000  # pictures: all pairs of them are compared
 
 
 def labels_of(index: pd.DataFrame) -> dict[str, Tensor]:
     """Who and which expression, of the index that `pretrain_faces` wrote: indices (N,) int64 by kind of label.
 
-    UNKNOWN where a label is empty, or the only one of its kind.
+    UNKNOWN where a label is empty, or has fewer than MIN_PICTURES pictures.
     """
     labels = {}
     for kind in KINDS:
         counts = Counter(index[kind])
-        known = sorted(label for label, count in counts.items() if label and count > 1)
+        known = sorted(label for label, count in counts.items() if label and count >= MIN_PICTURES)
         codes = {label: code for code, label in enumerate(known)}
         labels[kind] = torch.tensor([codes.get(label, UNKNOWN) for label in index[kind]], dtype=torch.int64)
     return labels
+
+
+def held_out_of(index: pd.DataFrame, seed: int) -> Tensor:
+    """Which pictures only measure, (N,) bool: all those of one person in HELD_OUT_EVERY; up to MAX_HELD_OUT.
+
+    A picture of nobody known is of a person of its own.
+    """
+    names = index["person"].where(index["person"] != "", "\0" + index["file"])
+    codes = torch.from_numpy(pd.factorize(names, sort=True)[0])
+    held_out = order(seed, 0, int(codes.max()) + 1)[codes] % HELD_OUT_EVERY == 0
+    return held_out & (held_out.cumsum(dim=0) <= MAX_HELD_OUT)
 
 
 class MultiHead(nn.Module):
@@ -53,31 +67,36 @@ class MultiHead(nn.Module):
         self.trunk = trunk
         self.heads = nn.ModuleDict({kind: nn.Linear(features, count) for kind, count in classes.items()})
 
-    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
-        """Logits (B, classes) by kind of label, of (B, 3, H, W)."""
+    def forward(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Features (B, F), and logits (B, classes) by kind of label, of (B, 3, H, W)."""
         features = self.trunk(pictures).flatten(1)
-        return {kind: head(features) for kind, head in self.heads.items()}
+        return features, {kind: head(features) for kind, head in self.heads.items()}
 
 
 def pretrain(
     fabric: Fabric, arch: str, packed: Packed, settings: Pretrain, rounds: list[Round], seed: int
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Train the trunk; its state dict, without any head, and the accuracies on pictures held out, 0 to 1.
+    """Train the trunk; its state dict, without any head, and what it reaches on people held out, 0 to 1.
 
-    Prints a line for each epoch. Raises StudyError when there is nothing to tell apart, or the loss becomes NaN or
-    infinite.
+    That is `emotion`, the accuracy, and `person`, the area under the ROC curve of `verification`, each where it can be
+    measured. Prints a line for each epoch. Raises StudyError when there is nothing to tell apart, or the loss becomes
+    NaN or infinite.
     """
     labels = labels_of(packed.index)
     classes = {kind: int(codes.max()) + 1 for kind, codes in labels.items()}
     if max(classes.values()) < 2:
-        raise StudyError("pretraining needs two people, or two emotions, with two pictures each; there are fewer")
+        raise StudyError(
+            f"pretraining needs two people, or two emotions, with {MIN_PICTURES} pictures each; there are fewer"
+        )
     rows = torch.arange(len(packed.index))
-    held_out = order(seed, 0, len(rows)) % HELD_OUT_EVERY == 0
+    held_out = held_out_of(packed.index, seed)
     train_rows, held_out_rows = rows[~held_out], rows[held_out]
     pictures = Pictures(packed.images, rows, fabric.device, settings.augmentation, seed)
 
     twin = f"{arch}_bn" if f"{arch}_bn" in networks.architectures() else arch
     trunk = networks.build(twin, "original", 2, seed, size=packed.size)
+    for each in rounds:
+        networks.require_size(trunk, twin, each.size, f"weights.architectures.{arch}.rounds")
     features = networks.remove_head(trunk, packed.size)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -97,7 +116,7 @@ def pretrain(
             losses = []
             for batch in batch_rows(train_rows[order(seed, epoch, len(train_rows))], settings.batch_size):
                 network.zero_grad()
-                logits = model(resize(pictures.batch(batch, epoch), each.size))
+                _, logits = model(resize(pictures.batch(batch, epoch), each.size))
                 loss = joint_loss(logits, labels, batch, settings.person_weight)
                 fabric.backward(loss)
                 optimizer.step()
@@ -108,11 +127,11 @@ def pretrain(
                 raise StudyError(
                     f"the pretraining loss of {arch} became {mean} in epoch {epoch}; lower weights.pretrain.lr"
                 )
-            accuracies = _accuracies(model, pictures, labels, held_out_rows, each.size)
-            measured = ", ".join(f"{kind} {share:.1%}" for kind, share in accuracies.items())
+            reached = _reached(model, pictures, labels, held_out_rows, each.size)
+            measured = ", ".join(f"{kind} {share:.1%}" for kind, share in reached.items())
             print(f"[{twin}] Epoch {epoch}/{last} at {each.size} px | Train Loss: {mean:.4f} | held out: {measured}")
     trunk.eval()
-    return (fold(trunk) if twin != arch else trunk).state_dict(), accuracies
+    return (fold(trunk) if twin != arch else trunk).state_dict(), reached
 
 
 def resize(pictures: Tensor, size: int) -> Tensor:
@@ -155,17 +174,35 @@ def joint_loss(
 
 
 @torch.no_grad()
-def _accuracies(
+def _reached(
     model: nn.Module, pictures: Pictures, labels: dict[str, Tensor], rows: Tensor, size: int
 ) -> dict[str, float]:
-    """Share of these rows that are predicted correctly, by kind of label, of those whose label is known."""
+    """What the model reaches on these rows, of those whose label is known: see `pretrain`."""
     model.eval()
     parts = [model(resize(pictures.batch(part, None), size)) for part in torch.split(rows, EVALUATION_BATCH)]
-    accuracies = {}
-    for kind in KINDS:
-        truth = labels[kind][rows]
-        known = truth != UNKNOWN
-        if known.any():
-            correct = torch.cat([part[kind] for part in parts]).argmax(dim=1).cpu() == truth
-            accuracies[kind] = correct[known].float().mean().item()
-    return accuracies
+    reached = {}
+    known = labels["person"][rows] != UNKNOWN
+    features = torch.cat([features for features, _ in parts]).float().cpu()
+    area = verification(features[known], labels["person"][rows][known])
+    if area is not None:
+        reached["person"] = area
+    truth = labels["emotion"][rows]
+    known = truth != UNKNOWN
+    if known.any():
+        correct = torch.cat([logits["emotion"] for _, logits in parts]).argmax(dim=1).cpu() == truth
+        reached["emotion"] = correct[known].float().mean().item()
+    return reached
+
+
+def verification(features: Tensor, persons: Tensor) -> float | None:
+    """How often two pictures (N, F) of one person have more similar features than two of different people, 0 to 1.
+
+    The area under the ROC curve of the cosine of all pairs, for people that the network need not know; 0.5 is chance.
+    None without a pair of either kind.
+    """
+    directions = F.normalize(features, dim=1)
+    first, second = torch.triu_indices(len(persons), len(persons), 1)
+    same = persons[first] == persons[second]
+    if same.all() or not same.any():
+        return None
+    return float(roc_auc_score(same.numpy(), (directions @ directions.T)[first, second].numpy()))

@@ -3,7 +3,7 @@ from shutil import copytree
 
 import pytest
 
-from facestudy.contracts.counts import DownloadReport, LeaksReport, PreprocessReport, SplitReport
+from facestudy.contracts.counts import DownloadReport, LeaksReport, PreprocessReport, PretrainingReport, SplitReport
 from facestudy.contracts.differences import Differences
 from facestudy.contracts.exports import ExportReport, ExportTiming
 from facestudy.contracts.results import Result
@@ -17,6 +17,7 @@ from tests.study_maker import ROOT, make_study, write
 CONTRACTS: dict[str, type[Contract]] = {
     "data/study.json": Study,
     "metrics/download.json": DownloadReport,
+    "metrics/pretraining.json": PretrainingReport,
     "metrics/*/split.json": SplitReport,
     "metrics/*/leaks.json": LeaksReport,
     "metrics/*/preprocess.json": PreprocessReport,

@@ -1,14 +1,16 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, t, ttest_rel
+from scipy.stats import binomtest, permutation_test, t, ttest_rel
+from statsmodels.stats.contingency_tables import mcnemar
 
-from facestudy.evaluation.differences import differences, seed_differences
+from facestudy.evaluation.differences import differences, seed_differences, sign_flip
 
 
-def table(incorrect: range, pictures: int = 200) -> pd.DataFrame:
-    """Predictions that are wrong on the named pictures."""
+def table(incorrect: range, pictures: int = 200, of_a_person: int = 1) -> pd.DataFrame:
+    """Predictions that are wrong on the named pictures, so many of them of a person."""
     truth = pd.DataFrame({"file": [f"{number}.png" for number in range(pictures)], "truth": "a"})
+    truth["person_group"] = np.arange(pictures) // of_a_person
     return truth.assign(prediction=np.where(np.isin(np.arange(pictures), list(incorrect)), "b", "a"))
 
 
@@ -28,6 +30,27 @@ def test_the_same_predictions_are_no_difference() -> None:
     (pair,) = differences({"one": table(range(3)), "two": table(range(3))})
     assert (pair.better, pair.worse, pair.accuracy, pair.p) == (0, 0, 0, 1)
     assert differences({"one": table(range(3))}) == []
+
+
+def test_pictures_of_one_person_count_once() -> None:
+    right, wrong = range(0), range(20)  # 20 errors on 4 people: one in eight of the choices of signs is so far from 0
+    (single,) = differences({"one": table(right), "two": table(wrong)})
+    (together,) = differences({"one": table(right, of_a_person=5), "two": table(wrong, of_a_person=5)[::-1]})
+    assert not single.by_person and single.p < 1e-5
+    assert together.by_person and together.p == pytest.approx(1 / 8)
+    assert (together.better, together.worse, together.accuracy) == (20, 0, 0.1)
+
+
+def test_the_test_is_mcnemars_where_every_picture_is_of_another_person() -> None:
+    for better, worse in ((0, 0), (1, 0), (7, 7), (20, 4), (3, 900)):
+        expected = mcnemar([[0, better], [worse, 0]], exact=True).pvalue
+        assert sign_flip(np.repeat([1, 0, -1], [better, 50, worse])) == pytest.approx(expected, rel=1e-9)
+
+
+def test_signs_of_persons_are_flipped_in_every_way() -> None:
+    sums = np.array([5, -2, 3, 0, 3, -1, 4, 1, 1])
+    every = permutation_test((sums,), np.sum, permutation_type="samples", n_resamples=np.inf)
+    assert sign_flip(sums) == pytest.approx(every.pvalue)
 
 
 def test_other_pictures_are_refused() -> None:

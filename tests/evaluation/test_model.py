@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facestudy.evaluation.model import scores_of
+from facestudy.evaluation.model import person_group_numbers, scores_of
 from facestudy.models.metadata import CheckpointMetadata
 from facestudy.project.parameters import load
 
@@ -38,12 +38,13 @@ def predicted(split: str, incorrect: int, pictures: int = 40) -> pd.DataFrame:
     given = np.where(np.arange(pictures) < incorrect, 1 - truth, truth)
     names = np.array(CLASSES)
     table = pd.DataFrame({"file": [f"{split}{number}" for number in range(pictures)], "split": split})
+    table["person_group"] = np.arange(pictures)
     return table.assign(truth=names[truth], prediction=names[given], p_happy=0.9 - 0.8 * given, p_sad=0.1 + 0.8 * given)
 
 
 def test_every_split_has_the_scores_of_its_own_pictures(metadata: CheckpointMetadata) -> None:
     predictions = pd.concat([predicted("train", 2), predicted("validation", 8), predicted("test", 12)])
-    index = predictions[["file"]].assign(label=predictions["truth"], person="")
+    index = predictions[["file"]].assign(label=predictions["truth"])
     index["light"] = np.where(index["file"].str.startswith("validation"), "dim", "normal")
     index = index.sample(frac=1, random_state=0)  # rows of the index need not be in the predictions' order
     scores = scores_of(metadata, predictions, index, HISTORY)
@@ -56,12 +57,28 @@ def test_every_split_has_the_scores_of_its_own_pictures(metadata: CheckpointMeta
     assert without.test is None and without.accuracy_interval == scores.accuracy_interval
 
 
-def test_pictures_of_a_person_are_drawn_together(metadata: CheckpointMetadata) -> None:
+def test_pictures_of_a_person_are_taken_together_in_every_interval(metadata: CheckpointMetadata) -> None:
     predictions = pd.concat([predicted("train", 2), predicted("validation", 8)])
-    single = predictions[["file"]].assign(label=predictions["truth"], person="")
-    persons = single.assign(person=[f"person {number // 8}" for number in range(len(single))])
-    (low, high), (lower, higher) = (
-        scores_of(metadata, predictions, index, HISTORY).balanced_accuracy_interval or (0.0, 0.0)
-        for index in (single, persons)
+    index = predictions[["file"]].assign(label=predictions["truth"], light="dim")
+    scores, by_person = (
+        scores_of(metadata, table, index, HISTORY)
+        for table in (predictions, predictions.assign(person_group=predictions["person_group"] // 8))
     )
-    assert 0 < lower < low < high < higher
+    pairs = [
+        (getattr(scores, f"{key}_interval"), getattr(by_person, f"{key}_interval"))
+        for key in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")
+    ]
+    pairs += [(scores.per_class[name].f1_interval, by_person.per_class[name].f1_interval) for name in CLASSES]
+    dim, dim_by_person = (each.by_group["light"]["dim"] for each in (scores, by_person))
+    pairs.append((dim.accuracy_interval, dim_by_person.accuracy_interval))
+    for (low, high), (lower, higher) in pairs:
+        assert 0 < lower < low < high < higher
+
+
+def test_groups_are_people_but_for_the_one_asked_for_and_have_numbers() -> None:
+    index = pd.DataFrame({"file": list("abcdef"), "person": ["ann", "ann", "", "", "bob", "bob"]})
+    index["label"] = ["other", "other", "other", "other", "target", "target"]
+    numbers = person_group_numbers(index, "target")
+    assert numbers["a"] == numbers["b"] and numbers.nunique() == 5 and set(numbers) == set(range(5))
+    moved = person_group_numbers(index.sample(frac=1, random_state=0), "target")
+    assert moved.to_dict() == numbers.to_dict()

@@ -32,7 +32,10 @@ def test_a_binary_example_worked_by_hand() -> None:
     scores = score(truth, np.stack([1 - target, target], axis=1), ["other", "target"], "target")
     assert scores.accuracy == pytest.approx(4 / 6)
     assert scores.loss == pytest.approx(-sum(map(math.log, (0.9, 0.8, 0.4, 0.7, 0.9, 0.4))) / 6)
-    other, target_class = f1_interval(3, 1, 1), f1_interval(1, 1, 1)
+    is_target, is_predicted = truth == 1, target > 0.5
+    other, target_class = (
+        f1_interval(*pair, np.arange(6)) for pair in ((~is_target, ~is_predicted), (is_target, is_predicted))
+    )
     assert scores.per_class == {
         "other": ClassScores(precision=0.75, recall=0.75, f1=0.75, f1_interval=other, support=4),
         "target": ClassScores(precision=0.5, recall=0.5, f1=0.5, f1_interval=target_class, support=2),

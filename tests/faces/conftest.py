@@ -2,23 +2,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from facestudy.faces.face import Picture
 from facestudy.photos.reading import read
+from facestudy.project.parameters import load
 from facestudy.project.sections import Preprocess
 from facestudy.synthetic import photo_sets
+from tests.inputs import ROOT
 
-SETTINGS = Preprocess(
-    size=48,
-    margin=0.2,
-    detector="haar",
-    detector_file=None,
-    scale_factor=1.05,
-    min_neighbors=5,
-    border=0.25,
-    no_face="whole",
-    several_faces="largest",
-)
+
+@pytest.fixture(scope="session")
+def settings() -> Preprocess:
+    """The real ones, for crops of 48 pixels with a margin of a fifth."""
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(ROOT)
+        return load().preprocess.model_copy(update={"size": 48, "margin": 0.2})
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +29,17 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def portrait(drawn: list[Path]) -> NDArray[np.uint8]:
+def portrait(drawn: list[Path]) -> Picture:
     """One of them, 128 x 128 pixels."""
     return read(drawn[0], 1)
+
+
+@pytest.fixture(scope="session")
+def group_photo(portrait: Picture) -> Picture:
+    """A large face and a small one beside it, 600 x 900 pixels."""
+    import cv2  # noqa: PLC0415
+
+    photo = np.full((600, 900, 3), 120, np.uint8)
+    photo[:600, :600] = cv2.resize(portrait, (600, 600), interpolation=cv2.INTER_CUBIC)
+    photo[200:400, 680:880] = cv2.resize(portrait, (200, 200), interpolation=cv2.INTER_AREA)
+    return photo

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 from PIL import Image
 
 from facestudy.inference.inputs import photo_files
-from tests.exports import CLASSES, copy_exports
-from tests.inputs import ROOT
+from stages.export import export
+from tests.exports import CLASSES, SIZE, copy_exports
+from tests.inputs import ROOT, write_params, write_preparation
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +77,27 @@ def test_folder_pattern_names_and_bytes_give_the_same(study: Path) -> None:
     assert single == {**by_folder[0], "photo": "standard_input"}
 
 
-def test_every_face_gets_answers_and_a_photo_without_one_says_so(study: Path) -> None:
+def test_every_face_gets_answers_and_a_photo_without_one_is_answered_as_a_whole(study: Path) -> None:
     two, wall = answered(study, "two.jpg", "wall.png")
-    assert len(two["faces"]) == 2 and two["problem"] is None
+    assert [face["found"] for face in two["faces"]] == [True, True] and two["problem"] is None
+    (whole,) = wall["faces"]
+    assert whole["box"] == [0, 0, 200, 200] and whole["found"] is False
+    assert [answer["task"] for answer in whole["answers"]] == ["face", "emotion"]
+    assert "no face found; the whole photo" in call(study, "wall.png").stdout.decode()
+
+
+def test_a_model_that_saw_faces_alone_answers_for_faces_alone(exports: Path, tmp_path: Path) -> None:
+    copy_exports(exports, tmp_path)
+    (tmp_path / "params.yaml").unlink()  # a link
+    write_params(tmp_path, {"preprocess.size": SIZE, "preprocess.no_face": "leave_out"})
+    with chdir(tmp_path):
+        write_preparation("face")
+        export("face", "resnet18_scratch", 0)
+    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(tmp_path / "wall.png")
+    named = ("wall.png", "--task", "face", "--variant", "resnet18_scratch")
+    (wall,) = answered(tmp_path, *named)
     assert wall["faces"] == []
-    assert "no face found" in call(study, "wall.png").stdout.decode()
+    assert "no face found\n" in call(tmp_path, *named).stdout.decode()
 
 
 def test_named_tasks_and_variants_answer(study: Path) -> None:
@@ -95,9 +113,9 @@ def test_a_table_by_csv(study: Path, tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
     assert [(row["photo"], row["face"], row["task"]) for row in rows] == [
         ("two.jpg", "1", "face"), ("two.jpg", "1", "emotion"), ("two.jpg", "2", "face"), ("two.jpg", "2", "emotion"),
-        ("wall.png", "", ""),
+        ("wall.png", "", "face"), ("wall.png", "", "emotion"),
     ]  # fmt: skip
-    assert rows[-1]["problem"] == "no face found"
+    assert [row["problem"] for row in rows] == ["", "", "", "", "no face found", "no face found"]
 
 
 def test_copies_are_drawn_and_photos_stay(study: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 import pytest
 import torch
+from torch import nn
+from torchvision import models
 
 from facestudy.errors import StudyError
 from facestudy.models import networks
@@ -19,8 +21,44 @@ def test_a_vision_transformer_is_built_for_the_size_of_the_pictures() -> None:
     for head in ("original", "pooled"):
         network = networks.build("vit_b_16", head, 3, 0, size=32).eval()
         assert network(torch.rand(2, 3, 32, 32)).shape == (2, 3)
-    with pytest.raises(StudyError, match=r"preprocess\.size: vit_b_16 cannot be built for 40 pixels"):
-        networks.build("vit_b_16", "original", 3, 0, size=40)
+
+
+@pytest.mark.parametrize(
+    ("arch", "size", "larger"),
+    [("alexnet", 32, 63), ("inception_v3", 64, 75), ("maxvit_t", 64, 221), ("vit_b_16", 40, 48)],
+)
+def test_a_size_of_no_use_is_refused_with_the_next_that_does(arch: str, size: int, larger: int) -> None:
+    told = rf"preprocess\.size: {arch} does not take pictures of {size} pixels \(.*; the next size .* is {larger}$"
+    for head in ("original", "pooled"):
+        with pytest.raises(StudyError, match=told):
+            networks.build(arch, head, 3, 0, size=size)
+
+
+def test_a_size_is_refused_under_its_own_key_and_where_no_larger_one_does() -> None:
+    network = networks.build("alexnet", "original", 2, 0)
+    with pytest.raises(StudyError, match=r"rounds: alexnet does not take pictures of 48 pixels .* is 63"):
+        networks.require_size(network, "alexnet", 48, "weights.architectures.alexnet.rounds")
+    with pytest.raises(StudyError, match="nor any size up to 512"):
+        networks.build("vit_h_14", "original", 2, 0, size=510)
+
+
+@pytest.mark.parametrize(("arch", "size"), [("vgg16", 96), ("resnet18", 64), ("squeezenet1_1", 64), ("swin_t", 64)])
+def test_a_grid_keeps_where_things_are(arch: str, size: int) -> None:
+    pictures = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    widths = []
+    for head in ("pooled", "pooled_2x2"):
+        network = networks.build(arch, head, 3, 0, size=size).eval()
+        assert network(pictures).shape == (2, 3)
+        norm = next(module for module in reversed(list(network.modules())) if isinstance(module, nn.BatchNorm1d))
+        widths.append(norm.num_features)
+    assert widths[1] == 4 * widths[0]
+
+
+def test_a_grid_finer_than_the_features_is_refused() -> None:
+    with pytest.raises(StudyError, match=r"head: pooled_3x3: VGG has features of 2 x 2 cells at 64 pixels"):
+        networks.build("vgg16", "pooled_3x3", 2, 0)
+    with pytest.raises(StudyError, match=r"head: pooled_2x2: DenseNet averages by itself; use head: pooled"):
+        networks.build("densenet121", "pooled_2x2", 2, 0)
 
 
 def test_pooled_vgg16_is_small() -> None:
@@ -55,6 +93,23 @@ def test_weights_that_do_not_fit_are_refused() -> None:
     features["features.0.weight"] = torch.zeros(1)
     with pytest.raises(StudyError, match=r"features\.0\.weight"):
         networks.load(networks.build("vgg16", "pooled", 2, 0), features, "pooled")
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    deeper = networks.build("resnet34", "original", 2, 0).state_dict()
+    with pytest.raises(StudyError, match=r"tensors that this network does not have, first 'layer1\.2"):
+        networks.load(networks.build("resnet18", "original", 2, 0), deeper, "original")
+
+
+@pytest.mark.parametrize(("arch", "size"), [("googlenet", 64), ("inception_v3", 96)])
+@pytest.mark.parametrize("head", ["original", "pooled"])
+def test_weights_with_heads_that_only_their_own_training_used_are_taken(arch: str, size: int, head: str) -> None:
+    given = models.get_model(arch, weights=None, init_weights=False).state_dict()
+    assert any(name.lower().startswith("aux") for name in given)
+    network = networks.build(arch, head, 2, 0, size=size)
+    networks.load(network, given, head)
+    first = next(iter(network.state_dict()))
+    assert torch.equal(network.state_dict()[first], given[first])
 
 
 def test_freeze_lets_just_the_named_modules_learn() -> None:

@@ -17,7 +17,7 @@ from facestudy.contracts.differences import Differences
 from facestudy.contracts.results import Result
 from facestudy.csv_writer import write_csv
 from facestudy.evaluation.differences import differences
-from facestudy.evaluation.intervals import resampled, roc_auc
+from facestudy.evaluation.intervals import mean_share, resampled, roc_auc, share
 from facestudy.project import paths
 from facestudy.report.conclusions import comparisons, weaknesses
 from facestudy.report.study import Model, Part
@@ -74,8 +74,8 @@ def part(models: list[Model]) -> Part:
 def test_shuffled_labels_leave_nothing_to_learn(shuffled: Path) -> None:
     for seed in SEEDS:
         scores = json.loads((paths.model_metrics("face", VARIANT, seed) / "scores.json").read_text())
-        value, interval = scores["balanced_accuracy"], scores["balanced_accuracy_interval"]
-        assert value == 0.5 if interval is None else interval[0] <= 0.5 <= interval[1]
+        low, high = scores["balanced_accuracy_interval"]
+        assert low <= 0.5 <= high
     study = part([model(seed) for seed in SEEDS])
     for variant in ("copy_0", "copy_1"):
         assert any(sentence.startswith("Nothing was shown to be learned") for sentence in weaknesses(variant, study))
@@ -101,6 +101,11 @@ def test_corruptions_groups_and_people_are_in_the_files(shuffled: Path) -> None:
     area_of = roc_auc(own, predictions[["p_target"]].to_numpy())
     people = np.array([int(Path(file).stem) // 2 for file in predictions["file"]])
     assert scores["roc_auc_interval"] == pytest.approx(resampled(area_of, people, 0), abs=0.02)
+    assert (predictions["person_group"].groupby(people).nunique() == 1).all()
+    correct = (predictions["truth"] == predictions["prediction"]).to_numpy()
+    assert scores["accuracy_interval"] == pytest.approx(share(correct, people))
+    truth = (predictions["truth"] == "target").to_numpy().astype(int)
+    assert scores["balanced_accuracy_interval"] == pytest.approx(mean_share(correct, truth, people))
 
 
 def test_every_training_meets_the_same_corrupted_pictures(shuffled: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,8 +66,8 @@ def test_the_study_changes_with_a_name_and_not_with_a_recipe(study: Path) -> Non
 def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
     write_params(study, {})
     text = paths.PARAMS.read_text(encoding="utf-8")
-    assert "lr: 0.003" in text
-    paths.PARAMS.write_text(text.replace("lr: 0.003", "lr: 1e-05"), encoding="utf-8")
+    assert "lr: 0.001" in text
+    paths.PARAMS.write_text(text.replace("lr: 0.001", "lr: 1e-05"), encoding="utf-8")
     assert parameters.load().variants["vgg16"].lr == 1e-5
 
 
@@ -102,8 +102,8 @@ def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
         ({"weights.pretrain.path": "nowhere"}, "weights.pretrain.path: there is no folder nowhere"),
         ({"data.source": "archive", "data.archive.location": "a.zip"}, "data.archive.location: there is no file a.zip"),
         ({"data.source": "archive"}, "data.archive.location: is null; set it to a URL or a path"),
-        ({"preprocess.detector_file": "y.onnx"}, "preprocess.detector_file: there is no file y.onnx"),
-        ({"preprocess.detector": "yunet"}, "preprocess.detector_file: is null"),
+        ({"preprocess.detector_file.path": "y.onnx"}, "preprocess.detector_file.path: there is no file y.onnx"),
+        ({"preprocess.detector": "yunet"}, "preprocess.detector_file.path: is null"),
         ({"weights.source": "file"}, "weights.architectures.vgg16.file.path: is null"),
         (
             {"weights.source": "file", "weights.architectures.vgg16.file.path": "w"},

@@ -81,7 +81,11 @@ def test_other_numbers_give_another_picture(compared: Path, study: Path) -> None
     path.write_text(json.dumps(scores | {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6]}))
     compare("emotion")
     now, before = outputs(study), outputs(compared)
-    assert {name for name in now if now[name] != before[name]} == {PICTURE.name, CORRUPTED.name}
+    assert {name for name in now if now[name] != before[name]} == {PICTURE.name}
+    path.write_text(json.dumps(scores | {"balanced_accuracy": 0.5, "balanced_accuracy_interval": [0.4, 0.6]}))
+    compare("emotion")
+    now = outputs(study)
+    assert {name for name in now if now[name] != before[name]} == {CORRUPTED.name}
 
 
 def test_other_predictions_give_another_difference(compared: Path, study: Path) -> None:
@@ -93,6 +97,19 @@ def test_other_predictions_give_another_difference(compared: Path, study: Path) 
     assert {name for name in now if now[name] != before[name]} == {DIFFERENCES.name}
     pairs = json.loads(DIFFERENCES.read_text())["by_seed"]["0"]
     assert {pair["second"] for pair in pairs if pair["p"] < 1e-9} == {"vgg16"}
+
+
+def test_pictures_of_a_person_are_tested_together(study: Path) -> None:
+    compare("face")
+    by_picture = json.loads(Path("metrics/differences/face.json").read_text())["by_seed"]["0"]
+    for path in Path("metrics/face").glob("*/0/predictions.csv"):
+        table = pd.read_csv(path)
+        table.assign(person_group=table.index // 30).to_csv(path, index=False)
+    compare("face")
+    by_person = json.loads(Path("metrics/differences/face.json").read_text())["by_seed"]["0"]
+    assert not any(pair["by_person"] for pair in by_picture) and all(pair["by_person"] for pair in by_person)
+    assert [pair["better"] for pair in by_picture] == [pair["better"] for pair in by_person]
+    assert all(one["p"] != other["p"] for one, other in zip(by_picture, by_person, strict=True))
 
 
 def test_seeds_each_have_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

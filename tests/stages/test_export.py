@@ -14,6 +14,7 @@ from facestudy.models import checkpoints
 from facestudy.models.metadata import EmptyMetadata
 from facestudy.project import paths
 from facestudy.project.files import Unavailable, read_json, read_result
+from facestudy.project.parameters import load
 from stages import export as stage
 from stages.export import export
 from tests.exports import CLASSES, SIZE, TEMPERATURE, VARIANTS, copy_exports
@@ -43,7 +44,7 @@ def test_the_metadata_turn_a_photo_into_the_input(study: Path) -> None:
         model = Exported.load(paths.exported("emotion", "resnet18_scratch", 0, form))
         metadata = model.metadata
         assert metadata.classes == CLASSES["emotion"] and metadata.size == SIZE
-        assert metadata.temperature == TEMPERATURE and metadata.preprocess.detector == "haar"
+        assert metadata.temperature == TEMPERATURE and metadata.preprocess == load().preprocess
         faces = np.random.default_rng(1).integers(0, 256, (70, SIZE, SIZE, 3), dtype=np.uint8)
         probabilities = model.probabilities(faces)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1)

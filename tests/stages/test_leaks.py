@@ -137,6 +137,19 @@ def test_flat_pictures_are_copies_only_where_every_pixel_is_the_same() -> None:
     assert (counts()["exact_copies"], counts()["near_copies"]) == (1, 0)
 
 
+@pytest.mark.usefixtures("study")
+def test_a_person_who_alone_shows_an_expression_is_a_leak() -> None:
+    """The leak is silent no more where a class is one person: it is the person that is learnt."""
+    table = pd.read_csv(paths.RAW / "index.csv", dtype=str, keep_default_na=False)
+    table["emotion"] = ["disgust" if number % 2 else "happy" for number in range(PICTURES)]
+    write_csv(paths.RAW / "index.csv", table)
+    splits = pd.read_csv(paths.split("face"), dtype=str)
+    write_csv(paths.split("emotion"), splits.assign(label=table["emotion"]))
+    leaks("emotion")
+    report = json.loads((paths.task_metrics("emotion") / "leaks.json").read_text())
+    assert (report["people"], report["pictures_of_them"]) == (1, 6)
+
+
 def test_a_task_without_labels_has_no_leaks(study: Path) -> None:
     write_csv(paths.split("emotion"), pd.DataFrame(columns=["file", "label", "split", "group"]))
     leaks("emotion")

@@ -1,22 +1,32 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image, ImageOps
 
+from facestudy.contracts.counts import PretrainingReport
+from facestudy.csv_writer import write_csv
 from facestudy.errors import StudyError
 from facestudy.project import paths
+from facestudy.project.files import read_json
 from facestudy.project.tables import read_csv
 from stages.pretrain_faces import pretrain_faces
 from tests.inputs import paint, write_labels, write_params
 
-FOLDER = {"preprocess.size": 40, "weights.pretrain.source": "folder", "weights.pretrain.path": "photos"}
+FEW = {"preprocess.size": 40, "weights.pretrain.people": 5, "weights.pretrain.pictures": 20}
+FOLDER = {**FEW, "weights.pretrain.source": "folder", "weights.pretrain.path": "photos"}
+INDEX = ["file", "person", "emotion", "origin", "faces_found", "crop"]
 
 
 @pytest.fixture(autouse=True)
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The study has a photo of Cleo."""
     monkeypatch.chdir(tmp_path)
+    paint(paths.RAW / "images" / "s.png", 100)
+    write_csv(paths.RAW / "index.csv", pd.DataFrame({"file": ["s.png"], "person": "Cleo", "emotion": "sad"}))
     return tmp_path
 
 
@@ -27,16 +37,23 @@ def packed(changes: dict[str, Any]) -> tuple[Any, pd.DataFrame]:
     return np.load(folder / "images.npy", mmap_mode="r"), read_csv(folder / "index.csv")
 
 
+def photos_of(index: pd.DataFrame) -> pd.DataFrame:
+    return index[index["origin"] == "photo"]
+
+
+def report() -> PretrainingReport:
+    return read_json(paths.PRETRAINING_REPORT, PretrainingReport)
+
+
 def test_drawn_people() -> None:
-    few = {"preprocess.size": 40, "weights.pretrain.people": 5, "weights.pretrain.pictures": 20}
-    array, index = packed(few)
+    array, index = packed(FEW)
     assert array.shape == (20, 40, 40, 3) and array.dtype == np.uint8
-    assert list(index.columns) == ["file", "person", "emotion", "faces_found", "crop"]
+    assert list(index.columns) == INDEX
     assert index["person"].nunique() == 5 and index["emotion"].nunique() == 5
     assert (index["crop"] == "face").sum() >= 15
-    again, _ = packed(few)
+    again, _ = packed(FEW)
     assert np.array_equal(array, again)
-    other, _ = packed(few | {"seed": 1})
+    other, _ = packed(FEW | {"seed": 1})
     assert not np.array_equal(array, other)
 
 
@@ -44,7 +61,7 @@ def test_drawn_people() -> None:
 def test_empty_where_nothing_is_pretrained(source: str) -> None:
     array, index = packed({"preprocess.size": 40, "weights.source": source, "weights.pretrain.source": "folder"})
     assert array.shape == (0, 40, 40, 3)
-    assert index.empty and list(index.columns) == ["file", "person", "emotion", "faces_found", "crop"]
+    assert index.empty and list(index.columns) == INDEX
 
 
 def write_folder(columns: tuple[str, str, str] = ("file", "person", "emotion")) -> None:
@@ -64,18 +81,43 @@ def write_folder(columns: tuple[str, str, str] = ("file", "person", "emotion")) 
 def test_a_folder_without_its_unlabelled_and_unreadable_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     write_folder()
     array, index = packed(FOLDER)
-    assert len(array) == 3
-    assert list(index["person"]) == ["Ann", "Ann", ""]
-    assert list(index["emotion"]) == ["happy", "", "sad"]
-    assert "3 of 4 pictures packed" in capsys.readouterr().out
+    assert len(array) == len(index) == 23
+    assert list(photos_of(index)["person"]) == ["Ann", "Ann", ""]
+    assert list(photos_of(index)["emotion"]) == ["happy", "", "sad"]
+    assert "23 of 24 pictures packed" in capsys.readouterr().out
+
+
+def test_copies_of_the_studys_own_pictures_are_left_out_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    write_folder()
+    with Image.open(paint(Path("photos/images/b.png"), 1, (64, 64))) as near:
+        ImageOps.mirror(near).save(paths.RAW / "images" / "near.png")
+    shutil.copyfile("photos/images/c.png", paths.RAW / "images" / "same.png")
+    rows = {"file": ["near.png", "s.png", "same.png"], "person": ["ann", "Cleo", ""], "emotion": "sad"}
+    write_csv(paths.RAW / "index.csv", pd.DataFrame(rows))
+    array, index = packed(FOLDER)
+    assert len(array) == 21 and list(photos_of(index)["file"]) == ["images/a.png"]
+    assert report() == PretrainingReport(
+        pictures=21, people=6, exact_copies=1, near_copies=1, shared_people=1, pictures_of_them=1
+    )
+    assert "left out 1 exact and 1 near copies" in capsys.readouterr().out
+
+
+def test_drawn_people_are_the_same_whatever_the_study_holds() -> None:
+    array, index = packed(FEW)
+    paint(paths.RAW / "images" / "t.png", 101)
+    again, index_again = packed(FEW)
+    assert np.array_equal(array, again) and index.equals(index_again)
+    assert report() == PretrainingReport(
+        pictures=20, people=5, exact_copies=0, near_copies=0, shared_people=0, pictures_of_them=0
+    )
 
 
 def test_its_columns_may_have_other_names_or_the_person_alone_be_known() -> None:
     write_folder(("picture", "who", "mood"))
     columns: dict[str, Any] = {"file": "picture", "person": "who", "emotion": None}
     _, index = packed(FOLDER | {"weights.pretrain.columns": columns})
-    assert list(index["person"]) == ["Ann", "Ann"]
-    assert set(index["emotion"]) == {""}
+    assert list(photos_of(index)["person"]) == ["Ann", "Ann"]
+    assert set(photos_of(index)["emotion"]) == {""}
 
 
 def test_a_folder_that_is_not_there_or_has_nothing_to_use() -> None:
@@ -86,6 +128,6 @@ def test_a_folder_that_is_not_there_or_has_nothing_to_use() -> None:
         packed(FOLDER)
     write_folder()
     write_labels(Path("photos/labels.csv"), [{"file": "e.png", "person": "Bo", "emotion": ""}])
-    with pytest.raises(StudyError, match="of 1 pictures in photos none can be used"):
+    with pytest.raises(StudyError, match=r"of 1 pictures to pretrain on \(photo\) none can be used"):
         packed(FOLDER)
     assert not paths.prepared(paths.PRETRAIN_PEOPLE).exists()

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facestudy.contracts.corruptions import COMPARED, OCCLUSIONS
 from facestudy.contracts.scores import SplitScores
 from facestudy.errors import StudyError
+from facestudy.evaluation.robustness import outcome
 from stages.report import PAGE_LIMIT, report
 from tests.study_maker import EMOTION, KINDS, TITLES, make_differences, make_study, stand_in_figures, write
 
@@ -203,23 +205,71 @@ def test_a_difference_is_distinguished_from_chance(study: Callable[..., Path]) -
     assert re.search(
         r"above VGG16: right on 4 pictures .*? wrong on 0 .*? which chance could explain .*? p = 0\.12", text
     )
+    assert "McNemar's exact test, p = 0.12, corrected for the 3 pairs of variants of this task and seed" in text
+    assert "p is corrected for the 3 pairs of variants of this task (Holm), not for the tests of other tasks." in text
     assert re.search(r"above ResNet18 from scratch: right on 40 pictures .*? more than chance explains", text)
     assert "| ResNet18 pretrained | VGG16 | 1.9 points | 4 | 0 | 0.12 | not shown |" in text
     assert "(No difference in accuracy from VGG16 is shown.)" in conclusions("resnet18_pretrained")
     assert "(No difference" not in conclusions("resnet18_scratch")
 
 
+def test_what_pretraining_shares_with_the_study_is_said(study: Callable[..., Path]) -> None:
+    study(variants=["vgg16"])
+    report()
+    assert "Left out of the pretraining" not in MARKDOWN.read_text(encoding="utf-8")
+    counts = {"pictures": 40, "people": 9, "exact_copies": 1, "near_copies": 3, "shared_people": 2}
+    write(Path("metrics/pretraining.json"), {**counts, "pictures_of_them": 5})
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "because the study has them too: 1 exact copy and 3 near copies." in text
+    assert "2 people of the pretraining (on 5 pictures) have the name of a person of the study" in text
+
+
+def test_the_report_says_that_people_were_taken_together(study: Callable[..., Path]) -> None:
+    study()
+    for path in Path("metrics/face").glob("*/0/predictions.csv"):
+        table = pd.read_csv(path)
+        table.assign(person_group=table.index // 5).to_csv(path, index=False)
+    make_differences(Path(), "face", [0], TITLES)
+    report()
+    text = section(MARKDOWN.read_text(encoding="utf-8"), "#### Side by side", "####")
+    assert "(exact sign-flip test by person, p = " in text and "McNemar" not in text
+    assert "Exact sign-flip test, all pictures of a person together, on the same pictures; p is corrected" in text
+
+
+def test_a_model_that_accepts_nobody_holds_up_worst_where_the_face_is_covered(study: Callable[..., Path]) -> None:
+    study()
+    truth = np.repeat([0, 1], [173, 43])
+    for variant, incorrect in (("vgg16", 0), ("resnet18_scratch", 30), ("resnet18_pretrained", 60)):
+        predicted = truth.copy()
+        predicted[:incorrect] = 1
+        if variant == "vgg16":
+            predicted[:] = 0  # 80.1 % are right
+        found = outcome(truth, predicted, 1, np.arange(216))
+        rows = [{"kind": kind, "strength": 5, **found} for kind in (*OCCLUSIONS, "low_light")]
+        pd.DataFrame(rows).to_csv(Path("metrics/face") / variant / "0" / "corruptions.csv", index=False)
+    report()
+    text = section(MARKDOWN.read_text(encoding="utf-8"), "#### Side by side", "####")
+    reached = "ResNet18 from scratch 91.3 %, ResNet18 pretrained 82.7 % and VGG16 50.0 % (guessing: 50.0 %)"
+    assert f"Where something covers the face (strength 5 of 5), balanced accuracy is {reached}" in text
+    assert f"Where light is low (strength 5 of 5), balanced accuracy is {reached}" in text
+    assert "Most harmed by a grey block: at strength 5 of 5 balanced accuracy is 50.0 %" in conclusions("vgg16")
+    assert "Most harmed" not in conclusions("resnet18_scratch")
+
+
 def test_a_model_that_guesses_is_said_to_have_learned_nothing(study: Callable[..., Path]) -> None:
     study()
-    change("face", "vgg16", balanced_accuracy=0.52, balanced_accuracy_interval=[0.45, 0.59])
+    change("face", "vgg16", balanced_accuracy=0.52, balanced_accuracy_interval=[0.45, 0.59], generalization_gap=0.001)
     report()
     guessed = "balanced accuracy 52.0 % (45.0 to 59.0) is not shown to be above what guessing gives, 50.0 %"
     assert f"Nothing was shown to be learned: {guessed}" in conclusions("vgg16")
+    assert "Loses at most" not in conclusions("vgg16") and "Generalises well" not in conclusions("vgg16")
     text = section(MARKDOWN.read_text(encoding="utf-8"), "#### Side by side", "####")
     assert "Nothing was shown to be learned by VGG16." in text
     change("face", "vgg16", balanced_accuracy_interval=[0.51, 0.59])
     report()
     assert "Nothing was shown" not in MARKDOWN.read_text(encoding="utf-8")
+    assert "Loses at most" in conclusions("vgg16") and "Generalises well" in conclusions("vgg16")
 
 
 def test_conclusions_turn_with_corrupted_pictures_and_calibration(study: Callable[..., Path]) -> None:
@@ -227,25 +277,54 @@ def test_conclusions_turn_with_corrupted_pictures_and_calibration(study: Callabl
     path = Path("metrics/face/vgg16/0/corruptions.csv")
     table = pd.read_csv(path)
     harmed = (table["kind"] == "mask") & (table["strength"] == 5)
-    table.loc[harmed, ["accuracy", "low", "high"]] = 0.4, 0.33, 0.47
-    table.loc[~harmed, "accuracy"] = 0.925
+    table.loc[harmed, COMPARED[2:]] = 0.4, 0.33, 0.47
+    table.loc[~harmed, "balanced_accuracy"] = 0.925
     table.to_csv(path, index=False)
     scores = json.loads(scores_path("face", "vgg16").read_text())
-    found = scores["calibration"] | {"expected_calibration_error": 0.2, "temperature": 2.5}
-    group = {"dim": {"pictures": 20, "accuracy": 0.5, "accuracy_interval": [0.3, 0.7]}}
-    change("face", "vgg16", calibration=found, by_group={"light": group}, accuracy=0.93)
+    applied = {"fitted_temperature": 2.5, "temperature": 2.5, "not_applied": None}
+    found = scores["calibration"] | applied | {"expected_calibration_error": 0.2}
+    of_group = {"pictures": 20, "accuracy": 0.5, "accuracy_interval": [0.3, 0.7], "others_accuracy": 0.95}
+    groups = {
+        "dim": of_group | {"p": 0.0012},
+        "harsh": of_group | {"p": 0.2},
+        "normal": of_group | {"accuracy": 1, "p": 0},
+    }
+    change("face", "vgg16", calibration=found, by_group={"light": groups}, balanced_accuracy=0.93)
     report()
     text = conclusions("vgg16")
-    assert "Most harmed by a mask over the mouth: at strength 5 of 5 accuracy is 40.0 % (33.0 to 47.0)" in text
-    assert "Loses at most 3.0 points to low light at strength 5" in text
-    assert "Its probabilities mislead: overconfident: expected calibration error 20.0 % (temperature 2.50)" in text
-    assert "Worse where light is dim: 50.0 % (30.0 to 70.0) of 20." in text
-    table.assign(accuracy=0.93).to_csv(path, index=False)
-    change("face", "vgg16", calibration=found | {"expected_calibration_error": 0.01}, by_group={})
+    assert "Most harmed by a mask over the mouth: at strength 5 of 5 balanced accuracy is 40.0 % (33.0 to 47.0)" in text
+    assert "Loses at most 3.0 points of balanced accuracy to low light at strength 5" in text
+    misled = "Its probabilities mislead: overconfident: expected calibration error 20.0 % (fitted temperature 2.50)."
+    assert f"{misled} One is applied." in text
+    assert "The exported model divides its logits by the temperature." in MARKDOWN.read_text(encoding="utf-8")
+    worse = "50.0 % (30.0 to 70.0) of 20 pictures, against 95.0 % elsewhere (Fisher's exact test, p = 0.0012"
+    assert f"Worse where light is dim: {worse}, corrected for the 3 groups of this model)." in text
+    assert text.count("Worse where") == 1
+    assert "| light: harsh | 20 | 50.0 % (30.0 to 70.0) | 95.0 % | 0.2 |" in MARKDOWN.read_text(encoding="utf-8")
+    table.assign(balanced_accuracy=0.93).to_csv(path, index=False)
+    harmful = {"expected_calibration_error": 0.01, "temperature": 1.0, "not_applied": "it does not lower the log loss"}
+    change("face", "vgg16", calibration=found | harmful, by_group={})
     report()
     text = conclusions("vgg16")
+    assert "No temperature is applied: it does not lower the log loss." in MARKDOWN.read_text(encoding="utf-8")
     assert "Most harmed" not in text and "Worse where" not in text and "mislead" not in text
     assert "Its probabilities mean what they say: expected calibration error 1.0 %" in text
+
+
+def test_epochs_whose_gradients_were_all_infinite_have_no_norm(study: Callable[..., Path]) -> None:
+    """As at the start of a training in 16-mixed: history.csv then has nothing there."""
+    study()
+    path = Path("metrics/face/vgg16/0/history.csv")
+    table = pd.read_csv(path)
+    table.loc[0, "gradient_norm"] = np.nan
+    table.to_csv(path, index=False)
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    told = text.split("**Convergence.**")[1].splitlines()[0]
+    assert text.count(" infinite |") == 1 and "Gradient norms of the first 3 epochs" in told and "nan" not in told
+    table.assign(gradient_norm=np.nan).to_csv(path, index=False)
+    report()
+    assert "Gradient norms" not in MARKDOWN.read_text(encoding="utf-8").split("**Convergence.**")[1].splitlines()[0]
 
 
 def test_the_classes_most_confused_are_named(study: Callable[..., Path]) -> None:
@@ -331,10 +410,15 @@ def test_test_pictures_have_rows_of_their_own_and_are_not_among_the_validation_e
     pd.concat([table, extra]).to_csv(path, index=False)
     scores = json.loads(scores_path("face", "vgg16").read_text())
     test = {name: scores[name] for name in SplitScores.model_fields}
-    change("face", "vgg16", test=test | {"accuracy": 0.5, "macro_f1": 0.4})
+    chosen = {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "macro_f1": 0.4, "macro_f1_interval": [0.3, 0.55]}
+    chosen |= {"balanced_accuracy": 0.6, "balanced_accuracy_interval": [0.5, 0.7], "roc_auc_interval": None}
+    change("face", "vgg16", test=test | chosen)
     report()
     text = MARKDOWN.read_text(encoding="utf-8")
-    assert text.count("| test accuracy | 50.0 % |") == 1
+    assert text.count("| test accuracy | 50.0 % (40.0 to 60.0) |") == 1
+    assert "| test balanced accuracy | 60.0 % (50.0 to 70.0) |" in text
+    assert "| test macro F1 | 0.4000 (0.3000 to 0.5500) |" in text
+    assert re.search(r"\| test ROC AUC \| 0\.\d{4} \(no interval: too few errors, or none right\) \|", text)
     assert "feedfeedfeedfeed" not in text
 
 

@@ -167,6 +167,46 @@ def test_the_person_to_be_known_is_on_both_sides_alone(study: Path) -> None:
     assert counts()["validation"]["target"] == 43
 
 
+def test_target_pictures_without_a_name_leave_the_target_person_on_both_sides(study: Path) -> None:
+    write_params(study, {"split.group": "person"})
+    index = write_index(STUDY, people=200)
+    index.loc[index["face"] == "target", "person"] = ["the target"] * 200 + [""] * 15
+    write_csv(paths.RAW / "index.csv", index)
+    table = drawn().merge(index, on="file")
+    assert table.groupby("person")["split"].nunique()["the target"] == 2
+
+
+def test_the_only_other_person_of_a_binary_task_stays_on_one_side(study: Path) -> None:
+    write_params(study, {"split.group": "person"})
+    index = write_index({"target": 50, "stranger": 40})
+    index["person"] = index["face"]
+    write_csv(paths.RAW / "index.csv", index)
+    assert "needs 3" in refused()  # "other" is one group
+
+
+def test_an_expression_of_one_person_alone_stays_on_one_side(study: Path) -> None:
+    write_params(study, {"split.group": "person"})
+    index = write_index({}, {"happy": 400, "sad": 300, "disgust": 60}, people=150)
+    index.loc[index["emotion"] == "disgust", "person"] = ["one actor"] * 45 + [f"d{number}" for number in range(15)]
+    write_csv(paths.RAW / "index.csv", index)
+    assert drawn("emotion").merge(index, on="file").groupby("person")["split"].nunique().max() == 1
+    index.loc[index["emotion"] == "disgust", "person"] = "one actor"
+    write_csv(paths.RAW / "index.csv", index)
+    with pytest.raises(StudyError, match=r"disgust, .* in groups: 1 disgust"):
+        split("emotion")
+
+
+def test_who_is_it_has_everybody_on_both_sides(study: Path) -> None:
+    write_params(study, {"split.group": "person", "tasks.face.positive": None})
+    index = write_index({"anna": 40, "ben": 30, "stranger": 40}, people=20)
+    named = index["face"] != "stranger"
+    index.loc[named, "person"] = index.loc[named, "face"].str.capitalize()
+    write_csv(paths.RAW / "index.csv", index)
+    sides = drawn().merge(index, on="file").groupby("person")["split"].nunique()
+    assert list(sides[["Anna", "Ben"]]) == [2, 2]
+    assert (sides.drop(["Anna", "Ben"]) == 1).all()
+
+
 def test_near_duplicates_are_on_one_side(study: Path) -> None:
     write_params(study, {"split.group": "near_duplicate", "split.validation": 0.3})
     index = write_index({"target": 30, "stranger": 30})

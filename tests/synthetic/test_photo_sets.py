@@ -103,6 +103,14 @@ def test_pretraining_spreads_people_and_emotions(tmp_path: Path) -> None:
     assert Image.open(tmp_path / table["file"][0]).size == (48, 48)
 
 
+def test_pretraining_has_people_whom_hair_and_skin_do_not_tell_apart() -> None:
+    persons = photo_sets.pretraining_people(3 * photo_sets.FAMILY, 5)
+    looks = [(one.hair_style, one.beard, one.glasses, one.skin) for one in persons]
+    families = [looks[start : start + photo_sets.FAMILY] for start in range(0, len(looks), photo_sets.FAMILY)]
+    assert [len(set(family)) for family in families] == [1, 1, 1] and len(set(looks)) == 3
+    assert len(set(persons)) == len(persons)
+
+
 def test_pretraining_shows_no_picture_of_the_study(tmp_path: Path) -> None:
     study = photo_sets.collect(_few(), 5, tmp_path / "study")
     table = photo_sets.collect_pretraining(10, 40, ["happy", "sad"], 48, 5, tmp_path / "pretraining")

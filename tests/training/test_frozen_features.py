@@ -26,7 +26,7 @@ def frozen(arch: str, head: str, trainable: list[str]) -> nn.Module:
     ("arch", "head", "trainable"),
     [
         ("vgg16", "pooled", ["classifier"]),
-        ("vgg16", "pooled", ["features.28", "classifier"]),
+        ("vgg16", "pooled_2x2", ["features.24", "features.26", "features.28", "classifier"]),  # block 5
         ("resnet18", "original", ["fc"]),
         ("resnet18", "original", ["layer4.1", "fc"]),
     ],
@@ -36,7 +36,7 @@ def test_the_cache_trains_the_same_layers_as_the_whole_network(
 ) -> None:
     trained = []
     fabric = fabric_for("32-true")
-    train, validation = pictures(24, 1, True), pictures(10, 2)
+    train, validation = pictures(24, 1, True, 64), pictures(10, 2, False, 64)
     for cached in (True, False):
         network = frozen(arch, head, trainable)
         if cached:

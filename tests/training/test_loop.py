@@ -3,6 +3,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from torch import nn
 from torch._inductor.cpp_builder import cpp_compiler_search
 
 from facestudy.errors import StudyError
@@ -31,10 +34,10 @@ def recipe(**changes: object) -> Recipe:
     )
 
 
-def pictures(count: int, seed: int, augmented: bool = False) -> Pictures:
+def pictures(count: int, seed: int, augmented: bool = False, size: int = 32) -> Pictures:
     """Dark against bright pictures: easy to tell apart."""
     labels = torch.arange(count) % 2
-    noise = np.random.default_rng(seed).integers(0, 100, (count, 32, 32, 3))
+    noise = np.random.default_rng(seed).integers(0, 100, (count, size, size, 3))
     images = (noise + labels.numpy()[:, None, None, None] * 120).astype(np.uint8)
     return Pictures(images, labels, augmentation=FLIP if augmented else None, seed=0)
 
@@ -69,6 +72,32 @@ def test_the_gradients_norm_is_the_mean_of_every_eighth_step() -> None:
     assert epoch.gradient_norm == pytest.approx((norms[0] + norms[8]) / 2, rel=1e-5)
 
 
+class Scaled(Fabric):
+    """As on a GPU with precision 16-mixed: a loss that is scaled, here for a CPU and by a factor of one's own."""
+
+    def __init__(self, scale: float) -> None:
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        super().__init__(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+
+
+def norm_of(fabric: Fabric) -> float | None:
+    """The gradient norm of an epoch of a small network."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2))
+    training = Training(fabric, network, recipe(batch_size=2, lr=1e-6))
+    (epoch,) = training.epochs(pictures(25, 1), pictures(10, 2), 1, 2, 0)
+    return epoch.gradient_norm
+
+
+def test_the_norm_is_of_gradients_without_the_scale_of_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDY_PLAIN", "views")  # of a CPU's optimiser alone
+    expected = norm_of(fabric_for("32-true"))
+    assert norm_of(Scaled(1024.0)) == pytest.approx(expected, rel=0.02)
+    # The first steps overflow and are left out; every eighth is measured.
+    assert norm_of(Scaled(2.0**20)) == pytest.approx(expected, rel=0.5)
+    assert norm_of(Scaled(2.0**60)) is None
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_others() -> None:
     first, one = run(recipe())
     again, two = run(recipe())
@@ -96,6 +125,11 @@ def test_steps_over_views_change_the_parameters_as_the_optimizers_own_do(optimiz
             assert not over_views or all(view.is_contiguous() for view in stepped.param_groups[0]["params"])
         results.append(parameters)
     assert all(torch.equal(one, two) for one, two in zip(*results, strict=True))
+
+
+def test_weights_that_diverge_in_the_last_step_stop_too() -> None:
+    with pytest.raises(StudyError, match=r"the validation loss became nan after epoch 1 \(lr 1e\+30"):
+        run(recipe(lr=1e30, optimizer="sgd", batch_size=25), epochs=1)
 
 
 def test_a_loss_that_diverges_stops_with_the_step_and_the_settings() -> None:

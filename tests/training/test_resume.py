@@ -47,7 +47,8 @@ def prepared(folder: Path, **changes: Any) -> None:
     folder.mkdir()
     os.chdir(folder)
     epochs = {f"variants.{variant}.epochs.face": number for variant, number in EPOCHS.items()}
-    write_params(folder, changes | epochs)
+    # 32 pixels leave one cell of features.
+    write_params(folder, {"variants.vgg16.head": "pooled"} | changes | epochs)
     pack_noise(70, train=49)
     for variant in EPOCHS:
         initial = WeightsMetadata(arch=variant, origin="random weights")
@@ -158,7 +159,7 @@ def test_another_training_s_state_is_left_aside(folders: Callable[[str], Path]) 
     prepared(folders("study"))
     killed(PLAIN, "vgg16", 2, signal.SIGKILL)
     params = Path("params.yaml")
-    params.write_text(params.read_text().replace("lr: 0.003", "lr: 0.002"), encoding="utf-8")
+    params.write_text(params.read_text().replace("lr: 0.001", "lr: 0.002"), encoding="utf-8")
     printed = finished(PLAIN, "vgg16")
     assert "has other data, parameters, code, versions or machine" in printed
     assert printed.count("Train Loss") == EPOCHS["vgg16"]

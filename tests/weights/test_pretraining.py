@@ -9,14 +9,14 @@ from facestudy.models.device import fabric_for
 from facestudy.models.packed import Packed
 from facestudy.project import parameters
 from facestudy.project.sections import Round
-from facestudy.weights.pretraining import UNKNOWN, fold, joint_loss, labels_of, pretrain
+from facestudy.weights.pretraining import UNKNOWN, fold, held_out_of, joint_loss, labels_of, pretrain, verification
 
 
 def people(count: int = 4, each: int = 6) -> Packed:
     """People told apart by their brightness, with two expressions."""
     person = np.repeat(np.arange(count), each)
     noise = np.random.default_rng(0).integers(0, 20, (len(person), 32, 32, 3))
-    images = (noise + 50 * person[:, None, None, None]).astype(np.uint8)
+    images = (noise + 50 * (person % 5)[:, None, None, None]).astype(np.uint8)
     emotions = ["happy" if number % 2 else "sad" for number in range(len(person))]
     index = pd.DataFrame({"file": [str(number) for number in range(len(person))], "person": person.astype(str)})
     return Packed(images, index.assign(emotion=emotions))
@@ -45,11 +45,38 @@ def test_pretrained_twin_fits_plain_vgg16_and_repeats(capsys: pytest.CaptureFixt
     assert "[vgg16_bn] Epoch 1/1 at 32 px" in capsys.readouterr().out
 
 
-def test_people_with_one_picture_and_empty_cells_are_not_told_apart() -> None:
-    index = pd.DataFrame({"person": ["anna", "anna", "ben", ""], "emotion": ["sad", "", "sad", "happy"]})
-    labels = labels_of(index)
-    assert labels["person"].tolist() == [0, 0, UNKNOWN, UNKNOWN]
-    assert labels["emotion"].tolist() == [0, UNKNOWN, 0, UNKNOWN]
+def test_people_with_few_pictures_and_empty_cells_are_not_told_apart() -> None:
+    persons = ["anna", "anna", "anna", "ben", "ben", ""]
+    labels = labels_of(pd.DataFrame({"person": persons, "emotion": ["sad", "", "sad", "happy", "sad", ""]}))
+    assert labels["person"].tolist() == [0, 0, 0, UNKNOWN, UNKNOWN, UNKNOWN]
+    assert labels["emotion"].tolist() == [0, UNKNOWN, 0, UNKNOWN, 0, UNKNOWN]
+
+
+def test_whole_people_are_held_out_and_who_is_not_known_alone() -> None:
+    persons = [f"p{number // 4}" for number in range(400)] + [""] * 200
+    index = pd.DataFrame({"file": [str(number) for number in range(600)], "person": persons})
+    held_out = held_out_of(index, seed=0).numpy()
+    assert index.loc[held_out, "person"].value_counts().drop("", errors="ignore").eq(4).all()
+    assert 5 <= index.loc[held_out & (index["person"] != ""), "person"].nunique() <= 25
+    assert 0 < (held_out & (index["person"] == "")).sum() < 30
+    assert not (held_out == held_out_of(index, seed=1).numpy()).all()
+
+
+def test_verification_is_the_share_of_pairs_in_the_right_order() -> None:
+    features = torch.tensor([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [0.1, 3.0]])
+    assert verification(features, torch.tensor([0, 0, 1, 1])) == 1
+    assert verification(features, torch.tensor([0, 1, 0, 1])) == 0.25
+    assert verification(features, torch.arange(4)) is None
+    assert verification(features, torch.zeros(4)) is None
+
+
+def test_people_of_one_photo_each_are_welcome(capsys: pytest.CaptureFixture[str]) -> None:
+    known, strangers = people(60, 6), people(1, 50)
+    strangers.index["person"] = [f"stranger {number}" for number in range(50)]
+    strangers.index["emotion"] = ""
+    packed = Packed(np.concatenate([known.images, strangers.images]), pd.concat([known.index, strangers.index]))
+    pretrained("resnet18", packed)
+    assert "held out: person " in capsys.readouterr().out
 
 
 def test_telling_many_people_apart_does_not_drown_the_expression() -> None:
