@@ -14,14 +14,17 @@ and puts the table of the default run into README.md.
 
 import argparse
 import json
+import math
 import platform
 import re
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
+from scipy.stats import t
 
 from benchmarks.baselines import baselines
 from facestudy.contracts.counts import SplitReport
@@ -52,8 +55,9 @@ def record(name: str, title: str, command: str) -> None:
                     | {key: getattr(scores, key) for key in RECORDED}
                     | {"train_accuracy": scores.train.accuracy}
                 )
-        counts = read_json(paths.task_metrics(task) / "split.json", SplitReport).counts
-        tasks.append({"title": names.title, "models": models, "baselines": baselines(task), "counts": counts})
+        split = read_json(paths.task_metrics(task) / "split.json", SplitReport)
+        rest = {"folds": split.folds, "counts": split.counts, "baselines": baselines(task, study.seeds)}
+        tasks.append({"title": names.title, "models": models} | rest)
     machine = {"processor": platform.processor() or platform.machine(), "torch": version("torch")}
     today = datetime.now(UTC).date().isoformat()
     values = {"title": title, "command": command, "date": today, "machine": machine, "tasks": tasks}
@@ -95,34 +99,71 @@ def _summary(run: dict[str, Any]) -> str:
     """Validation accuracy of each variant by task."""
     rows: dict[str, list[str]] = {}
     for task in run["tasks"]:
-        for model in task["models"]:
-            low, high = model["accuracy_interval"]
-            cell = f"{_percent(model['accuracy'])} % ({_percent(low)} to {_percent(high)})"
-            rows.setdefault(model["title"], []).append(cell)
-    head = ["default run, validation accuracy (95 % interval)", *(task["title"] for task in run["tasks"])]
+        for title, models in _variants(task).items():
+            rows.setdefault(title, []).append(_accuracy(task, models, " %"))
+    seeds = len(run["tasks"][0]["models"]) // len(rows)
+    measured = f"mean of {seeds} seeds" if seeds > 1 else "default run, validation accuracy"
+    head = [f"{measured} (95 % interval)", *(task["title"] for task in run["tasks"])]
     return _table(head, [[title, *cells] for title, cells in rows.items()])
+
+
+def _variants(task: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The task's models by the title of their variant, one for each seed."""
+    variants: dict[str, list[dict[str, Any]]] = {}
+    for model in task["models"]:
+        variants.setdefault(model["title"], []).append(model)
+    return variants
+
+
+def _accuracy(task: dict[str, Any], models: list[dict[str, Any]], unit: str = "") -> str:
+    """Validation accuracy with its interval: by the pictures for one training, by Student's t for several.
+
+    Trainings on folds have most of their pictures in common: the variance of their mean grows as in
+    `facestudy.evaluation.differences.seed_differences`.
+    """
+    shares = [model["accuracy"] for model in models]
+    number = len(shares)
+    if number == 1:
+        low, high = models[0]["accuracy_interval"]
+        return f"{_percent(shares[0])}{unit} ({_percent(low)} to {_percent(high)})"
+    overlap = 1 / number + (1 / (task["folds"] - 1) if task["folds"] else 0)
+    half = float(t.ppf(0.975, number - 1)) * stdev(shares) * math.sqrt(overlap)
+    low, high = max(0.0, fmean(shares) - half), min(1.0, fmean(shares) + half)
+    return f"{_percent(fmean(shares))}{unit} ({_percent(low)} to {_percent(high)})"
 
 
 def _run(run: dict[str, Any]) -> list[str]:
     blocks = [f"## {run['title']}", f"```console\n$ {run['command']}\n```", f"Measured on {run['date']}."]
     for task in run["tasks"]:
-        sizes = ", ".join(f"{sum(counts.values())} {split}" for split, counts in task["counts"].items())
+        trainings = len(next(iter(_variants(task).values())))
+        kind = "folds" if task["folds"] else "seeds"
+        if trainings > 1:
+            sizes = f"{sum(sum(counts.values()) for counts in task['counts'].values())} pictures, {trainings} {kind}"
+        else:
+            sizes = ", ".join(f"{sum(counts.values())} {split}" for split, counts in task["counts"].items())
+        head = ["model", "train accuracy", "validation accuracy", "macro F1", "seconds", "initial weights"]
+        if trainings > 1:
+            head.insert(3, "lowest to highest")
         rows = [
             [
-                model["title"],
-                _percent(model["train_accuracy"]),
-                f"{_percent(model['accuracy'])} ({_percent(model['accuracy_interval'][0])} to "
-                f"{_percent(model['accuracy_interval'][1])})",
-                f"{model['macro_f1']:.3f}",
-                f"{model['seconds']:.0f}",
-                model["weights"],
+                title,
+                _percent(fmean(model["train_accuracy"] for model in models)),
+                _accuracy(task, models),
+                *([_range([model["accuracy"] for model in models])] if trainings > 1 else []),
+                f"{fmean(model['macro_f1'] for model in models):.3f}",
+                f"{fmean(model['seconds'] for model in models):.0f}",
+                models[0]["weights"],
             ]
-            for model in task["models"]
+            for title, models in _variants(task).items()
         ]
-        rows += [[name, "", _percent(reached), "", "", ""] for name, reached in task["baselines"].items()]
-        head = ["model", "train accuracy", "validation accuracy", "macro F1", "seconds", "initial weights"]
+        for name, reached in task["baselines"].items():
+            rows.append([name, "", _percent(reached), *[""] * (len(head) - 3)])
         blocks += [f"### {task['title']} ({sizes})", _table(head, rows)]
     return blocks
+
+
+def _range(shares: list[float]) -> str:
+    return f"{_percent(min(shares))} to {_percent(max(shares))}"
 
 
 def _gain(path: Path) -> list[str]:
