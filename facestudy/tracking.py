@@ -1,17 +1,22 @@
 """W&B, and all that the project knows of it: one run per model under a fixed id, live.
 
-W&B's own environment variables set it (WANDB_MODE, WANDB_API_KEY, WANDB_PROJECT, WANDB_DIR). Without a key it runs
-offline. Whatever fails in it gives one message and does not fail the stage.
+W&B's own environment variables and settings files set it (WANDB_MODE, WANDB_API_KEY, `wandb disabled` ...). Without a
+key, and where its server cannot be reached, it runs offline. Whatever fails in it gives one message and does not fail
+the stage.
 """
 
 import hashlib
 import os
 import shutil
 import sys
+import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
+from ssl import SSLError
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from urllib.error import HTTPError
 
 import pandas as pd
 from torch import Tensor
@@ -21,6 +26,9 @@ if TYPE_CHECKING:  # a word in the contract of scores.json must not train everyt
 
 PROJECT = "face-classifier-study"
 MARK = "stage.txt"  # beside the files of an offline run, and not uploaded
+PATIENCE = 5  # seconds in which W&B's server must answer
+LAST_UPLOAD = 120  # seconds that a finished run may still upload; what is left then stays in its files
+MODES = {"dryrun": "offline", "run": "online"}  # W&B's older names
 P = ParamSpec("P")
 
 
@@ -48,7 +56,8 @@ class Run:
     """A W&B run to log to; after a failure every call does nothing.
 
     Under one id always the same is logged. So offline, where W&B resumes no run, a stage that runs again replaces the
-    files of its earlier process, and no step stands in them twice.
+    files of its earlier process, and no step stands in them twice. Once such files were uploaded, the new ones are
+    marked as uploaded too, for a server appends what it is sent twice.
     """
 
     def __init__(self, identity: str, task: str, variant: str, config: Mapping[str, Any], stage: str) -> None:
@@ -62,31 +71,49 @@ class Run:
         os.environ.setdefault("WANDB_DISABLE_GIT", "true")  # its import reads this before the setting below
         import wandb  # noqa: PLC0415  (its settings are read at import)
 
-        self._wandb, mode = wandb, os.environ.get("WANDB_MODE")
-        if mode is None and not wandb.login(prompt=False, verify=False):
-            mode = "offline"
-        self._run: Any = wandb.init(
-            project=os.environ.get("WANDB_PROJECT", PROJECT),
-            group=os.environ.get("WANDB_RUN_GROUP", "study"),
-            id=identity,
-            name=identity,
-            tags=[task, variant],
-            config=dict(config),
-            mode=mode,  # type: ignore[arg-type]
-            resume="allow" if mode not in ("offline", "disabled") else None,
-            settings=wandb.Settings(
-                console="off",
-                disable_git=True,
-                disable_code=True,
-                x_disable_meta=True,
-                x_disable_stats=True,
-                init_timeout=30,
-            ),
-        )
-        if mode == "offline":
+        self._wandb, settings = wandb, wandb.setup().settings  # from W&B's environment variables and settings files
+
+        def begun(mode: str) -> Any:
+            return wandb.init(
+                project=settings.project or PROJECT,
+                group=settings.run_group or "study",
+                id=identity,
+                name=identity,
+                tags=[task, variant],
+                config=dict(config),
+                mode=mode,  # type: ignore[arg-type]
+                resume="allow" if mode not in ("offline", "disabled") else None,
+                settings=wandb.Settings(
+                    console="off",
+                    disable_git=True,
+                    disable_code=True,
+                    x_disable_meta=True,
+                    x_disable_stats=True,
+                    init_timeout=30,
+                    finish_timeout=LAST_UPLOAD,
+                    finish_timeout_raises=True,
+                ),
+            )
+
+        mode = MODES.get(settings.mode, settings.mode)
+        if mode not in ("offline", "disabled"):
+            try:
+                if wandb.login(prompt=False, verify=False):
+                    if not (settings.http_proxy or settings.https_proxy):  # by which W&B alone goes
+                        _reach(settings.base_url)
+                    self._run: Any = begun(mode)
+                else:
+                    mode = "offline"
+            except Exception as error:  # of many kinds; steps in files can be uploaded later
+                print(f"W&B cannot be used online ({error}); this run stays offline", file=sys.stderr)
+                mode = "offline"
+        if mode in ("offline", "disabled"):
+            self._run = begun(mode)
+        if mode != "disabled":
             folder = Path(self._run.dir).parent
-            _replace_earlier(folder, identity, stage)
-            print(f"W&B is offline; upload with: wandb sync {os.path.relpath(folder)}")
+            uploaded = _replace_earlier(folder, identity, stage)
+            if mode == "offline":
+                _say_offline(folder, identity, uploaded)
 
     @_guarded
     def epoch(self, step: int, values: Mapping[str, float], histograms: Mapping[str, tuple[Tensor, Tensor]]) -> None:
@@ -135,14 +162,73 @@ class Run:
 
     @_guarded
     def close(self) -> None:
-        """End the run and wait until it is written."""
-        self._run.finish()
+        """End the run and wait until it is written, and uploaded where it is online."""
+        try:
+            self._run.finish()
+        except TimeoutError:  # a network that went away
+            path = os.path.relpath(Path(self._run.dir).parent)
+            print(
+                f"W&B did not take all within {LAST_UPLOAD} seconds; upload the rest with: "
+                f"wandb sync --include-online {path}",
+                file=sys.stderr,
+            )
 
 
-def _replace_earlier(folder: Path, identity: str, stage: str) -> None:
-    """Remove the offline files of the same stage under the same id, and mark the new ones as the stage's."""
-    for earlier in folder.parent.glob(f"offline-run-*-{identity}"):
+def _reach(url: str) -> None:
+    """Return once a server answers, whatever it says. Raises OSError after PATIENCE seconds at the latest."""
+    faults: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(url, timeout=PATIENCE).close()
+        except HTTPError:
+            pass  # an answer
+        except Exception as error:  # also what is no HTTP; in a thread it would be a traceback
+            if not isinstance(getattr(error, "reason", None), SSLError):  # W&B has settings of its own for certificates
+                faults.append(error)
+
+    # A name lookup knows no time limit, so it is left behind in a thread that does not keep the process alive.
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer from {url} within {PATIENCE} seconds")
+    if faults:
+        raise OSError(f"{url}: {faults[0]}")
+
+
+def _replace_earlier(folder: Path, identity: str, stage: str) -> bool:
+    """Remove the offline files of the same stage under the same id, and mark the new ones as the stage's.
+
+    Whether W&B's server has steps of this stage already: from an upload of these files, or from a run online.
+    """
+    uploaded = False
+    for earlier in folder.parent.glob(f"*run-*-{identity}"):
         mark = earlier / MARK
-        if earlier != folder and mark.is_file() and mark.read_text(encoding="utf-8") == stage:
+        if earlier == folder or not mark.is_file() or mark.read_text(encoding="utf-8") != stage:
+            continue
+        offline = earlier.name.startswith("offline-")
+        uploaded = uploaded or not offline or (earlier / _synced(identity)).exists()
+        if offline:
             shutil.rmtree(earlier)
     (folder / MARK).write_text(stage, encoding="utf-8")
+    return uploaded
+
+
+def _synced(identity: str) -> str:
+    """The file by which `wandb sync` marks the files of a run as uploaded, and passes over them from then on."""
+    return f"run-{identity}.wandb.synced"
+
+
+def _say_offline(folder: Path, identity: str, uploaded: bool) -> None:
+    """Say how to upload, or, where the server has these steps already, that a second upload would append them."""
+    path = os.path.relpath(folder)
+    if not uploaded:
+        print(f"W&B is offline; upload with: wandb sync {path}")
+        return
+    (folder / _synced(identity)).touch()
+    print(
+        f"W&B is offline, and its server has steps of {identity} from an earlier run of this stage, to which it would "
+        f"append the same again. So `wandb sync` passes over {path}; to replace them, delete the run at W&B, then: "
+        f"wandb sync --include-synced {path}"
+    )

@@ -1,4 +1,5 @@
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -112,6 +113,71 @@ def test_without_a_key_it_runs_offline_and_says_how_to_upload(
     train_and_evaluate(tmp_path, monkeypatch)
     assert "wandb sync wandb/offline-run-" in capsys.readouterr().out
     assert list(tmp_path.glob("wandb/offline-run-*"))
+
+
+def logged_steps(folder: Path) -> list[int]:
+    """Steps in all offline files below a folder."""
+    found = [record for path in folder.glob("wandb/offline-run-*/*.wandb") for record in records(path)]
+    return sorted(record["history"]["step"]["num"] for record in found if record["type"] == "history")
+
+
+@pytest.fixture
+def a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key and a home of its own, without a mode."""
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+
+@pytest.mark.usefixtures("a_key")
+@pytest.mark.parametrize("silent", [False, True], ids=["closed port", "silent server"])
+def test_a_key_without_a_network_runs_offline_within_seconds_with_all_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], silent: bool
+) -> None:
+    monkeypatch.setattr(tracking, "PATIENCE", 1)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if silent:
+            server.listen()
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        train_and_evaluate(tmp_path, monkeypatch)
+    assert list(tmp_path.glob("wandb/run-*")) == []  # W&B itself did not try, and wait for half a minute
+    printed = capsys.readouterr()
+    assert "this run stays offline" in printed.err and "wandb sync wandb/offline-run-" in printed.out
+    assert logged_steps(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("a_key")
+@pytest.mark.parametrize("file", [".config/wandb/settings", "wandb/settings"])
+def test_what_the_settings_files_of_wandb_say_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text("[default]\nmode = disabled\n")  # as `wandb disabled` writes it
+    train_and_evaluate(tmp_path, monkeypatch)
+    assert list(tmp_path.glob("wandb/*run-*")) == []
+
+
+def test_an_uploaded_run_that_is_made_again_is_not_uploaded_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for number in range(2):
+        run = tracking.Run("face-tiny-0-abc", "face", "tiny", {}, "train")
+        run.epoch(1, VALUES, {})
+        run.close()
+        wandb.teardown()
+        (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+        if number == 0:
+            assert "wandb sync wandb/offline" in capsys.readouterr().out
+            file.with_suffix(".wandb.synced").touch()  # as `wandb sync` does
+            time.sleep(1.1)
+        else:
+            assert "delete the run at W&B" in capsys.readouterr().out
+            command = [str(Path(sys.executable).with_name("wandb")), "sync", "--dry-run", str(file.parent)]
+            assert "Skipped 1 synced run" in subprocess.run(command, capture_output=True, text=True, check=True).stderr
 
 
 def test_a_failing_wandb_gives_a_message_and_does_not_fail_the_stage(
