@@ -3,7 +3,9 @@
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from facestudy.contracts.results import Result
@@ -18,12 +20,14 @@ def confusion(result: Result, heading: str) -> Figure:
     left, right = figure.subplots(1, 2)
     counts = np.asarray(result.scores.confusion_matrix, dtype=float)
     zscores = np.asarray(result.scores.confusion_matrix_zscore, dtype=float)
-    _matrix(left, counts, classes, "{:.0f}", "Blues", (0.0, max(1.0, float(counts.max()))))
+    bar = _matrix(left, counts, classes, "{:.0f}", "Blues", (0.0, max(1.0, float(counts.max()))))
+    bar.locator = MaxNLocator("auto", integer=True)
     left.set_title("Pictures")
     # Equal arms put the diverging scale's white at 0, the mean of all cells.
     arm = max(1.0, float(np.abs(zscores).max()))
-    _matrix(right, zscores, classes, "{:+.2f}", "RdBu_r", (-arm, arm))
-    right.set_title("z-score (mean of all cells = 0)")
+    bar = _matrix(right, zscores, classes, "{:+.2f}", "RdBu_r", (-arm, arm))
+    right.set_title("z-score")
+    bar.set_label("0: the mean of all cells")  # not in the title, which is as wide as a small matrix at most
     return figure
 
 
@@ -34,7 +38,7 @@ def _matrix(
     template: str,
     colours: str,
     limits: tuple[float, float],
-) -> None:
+) -> Colorbar:
     low, high = limits
     image = axis.imshow(values, cmap=colours, vmin=low, vmax=high)
     size = 9.5 if len(classes) <= 6 else max(4.0, 57 / len(classes))
@@ -48,4 +52,4 @@ def _matrix(
     axis.set_xlabel("prediction")
     axis.set_ylabel("truth")
     axis.grid(visible=False)
-    axis.figure.colorbar(image, ax=axis, shrink=0.8)
+    return axis.figure.colorbar(image, ax=axis, shrink=0.8)
