@@ -1,6 +1,7 @@
 """One look for every figure, and PNG bytes that repeat."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.style import context
+from matplotlib.text import Text
 from PIL import Image
 
 from facestudy.contracts.results import Result
+from facestudy.figures import fonts
 from facestudy.project.files import whole_file
 
 # Okabe and Ito (2008), distinct with every common colour blindness; without the pale yellow, lost on white.
@@ -50,7 +53,7 @@ def drawn(results: Sequence[Result]) -> list[Drawn]:
 def new_figure(width: float, height: float, title: str) -> Figure:
     """An empty figure, in inches, apart from matplotlib's global state."""
     figure = Figure(figsize=(width, height))
-    figure.suptitle(title)
+    figure.suptitle(title, wrap=True)
     return figure
 
 
@@ -61,15 +64,30 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG with a palette, a third of the size without; the same figure gives the same bytes."""
+    """The figure as PNG with a palette, a third of the size without; the same figure gives the same bytes.
+
+    Signs that its font has not are drawn with a font of the system.
+    """
+    _add_fonts(figure)
     canvas = FigureCanvasAgg(figure)
-    # Half the time of savefig, which lays a figure out in a pass of its own.
-    canvas.draw()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # said once, by `fonts`
+        # Half the time of savefig, which lays a figure out in a pass of its own.
+        canvas.draw()  # type: ignore[no-untyped-call]
     pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     picture = Image.fromarray(pixels).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
     packed = io.BytesIO()
     picture.save(packed, format="PNG", optimize=True)
     return packed.getvalue()
+
+
+def _add_fonts(figure: Figure) -> None:
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    others = fonts.fallbacks("".join(text.get_text() for text in texts))
+    if others:
+        families = [fonts.family(path) for path in others]
+        for text in texts:
+            text.set_fontfamily([*text.get_fontfamily(), *families])
 
 
 def save(path: Path, figure: Figure) -> None:

@@ -1,15 +1,16 @@
 """Copies of photos with a box and a caption at each face."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from facestudy.figures.fonts import runs
 from facestudy.inference.answers import Answer, Photo
 from facestudy.photos.reading import read
 from facestudy.project.files import whole_file
 
+LINE = 1.25  # height of a line of a caption, of its font's size
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for the colour-blind
 
 
@@ -23,16 +24,21 @@ def boxed(photo: Photo, max_megapixels: float, captions: Sequence[str]) -> Image
     image = Image.fromarray(read(photo.path, max_megapixels))
     draw = ImageDraw.Draw(image)
     size = max(11, round(max(image.size) / 45))
-    font = ImageFont.truetype(_font(), size)
     for number, (face, text) in enumerate(zip(photo.faces, captions, strict=True)):
         colour = COLOURS[number % len(COLOURS)]
         x, y, width, height = face.box
         draw.rectangle((x, y, x + width, y + height), outline=colour, width=max(2, size // 8))
-        left, top, right, bottom = draw.multiline_textbbox((0, 0), text, font=font)
+        lines = [[(ImageFont.truetype(path, size), part) for path, part in runs(line)] for line in text.split("\n")]
+        right = round(max(sum(font.getlength(part) for font, part in line) for line in lines))
+        bottom = round(LINE * size * len(lines))
         text_x = min(max(0, x), max(0, image.width - right))
         text_y = y - bottom - 4 if y - bottom - 4 >= 0 else min(y + height + 2, max(0, image.height - bottom - 4))
-        draw.rectangle((text_x + left - 3, text_y + top - 3, text_x + right + 3, text_y + bottom + 3), fill=colour)
-        draw.multiline_text((text_x, text_y), text, font=font, fill="white")
+        draw.rectangle((text_x - 3, text_y - 3, text_x + right + 3, text_y + bottom + 3), fill=colour)
+        for row, line in enumerate(lines):
+            start, baseline = float(text_x), text_y + LINE * size * row + size
+            for font, part in line:
+                draw.text((start, baseline), part, font=font, fill="white", anchor="ls")
+                start += font.getlength(part)
     return image
 
 
@@ -49,10 +55,3 @@ def write_boxed(photo: Photo, folder: Path, max_megapixels: float, used: set[str
     captions = ["\n".join(map(caption, face.answers)) for face in photo.faces]
     with whole_file(folder / name) as temporary:
         boxed(photo, max_megapixels, captions).save(temporary, format="JPEG", quality=92)
-
-
-def _font() -> str:
-    """DejaVu Sans, which knows many scripts, from matplotlib's files; matplotlib itself is not loaded."""
-    spec = find_spec("matplotlib")
-    assert spec is not None and spec.origin is not None
-    return str(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf")
