@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from facestudy.contracts import corruptions
 from facestudy.contracts.scores import KeptEpoch, ParameterCounts, Scores, SplitScores, TrainScores
+from facestudy.errors import StudyError
 from facestudy.evaluation.calibration import log_loss
 from facestudy.evaluation.corruptions import KINDS, corrupt
 from facestudy.evaluation.robustness import by_group, outcome
@@ -43,7 +44,7 @@ class Model:
             rows, labels, files = packed.part(split, self.metadata.classes)
             if files:
                 pictures = Pictures(packed.images, labels, self.fabric.device, rows=rows, layout=layout)
-                probabilities = predict(self.fabric, self.network, pictures).double().softmax(dim=1).cpu().numpy()
+                probabilities = self._logits(pictures, split).double().softmax(dim=1).cpu().numpy()
                 persons = np.asarray(self.person_groups[files], dtype=np.int64)
                 columns = (files, split, persons, names[labels.numpy()], names[probabilities.argmax(axis=1)])
                 table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
@@ -66,10 +67,22 @@ class Model:
                 pictures = Pictures(images, labels, self.fabric.device, layout=self.metadata.recipe.layout)
                 # In the precision of the fabric, for there are many, and no other number counts them.
                 with self.fabric.autocast():
-                    predicted = predict(self.fabric, self.network, pictures).argmax(dim=1).cpu().numpy()
+                    predicted = self._logits(pictures, f"validation ({kind}, {strength})").argmax(dim=1).cpu().numpy()
                 results = outcome(labels.numpy(), predicted, positive_index, persons)
                 table.append({"kind": kind, "strength": strength, **results})
         return pd.DataFrame(table, columns=list(corruptions.COLUMNS))
+
+    def _logits(self, pictures: Pictures, what: str) -> Tensor:
+        """Logits (N, K). Raises StudyError where one is not finite, for the class would be anything."""
+        logits = predict(self.fabric, self.network, pictures)
+        broken = int((~logits.isfinite()).any(dim=1).sum())
+        if broken:
+            of = self.metadata
+            raise StudyError(
+                f"the model {of.task} {of.variant} {of.seed} gives NaN or infinite values for {broken} of {len(logits)}"
+                f" {what} pictures: its training diverged; lower variants.{of.variant}.lr and run `dvc repro`"
+            )
+        return logits
 
 
 def person_group_numbers(index: pd.DataFrame, positive: str | None) -> "pd.Series[int]":

@@ -218,6 +218,11 @@ def training_mode(network: nn.Module) -> None:
             module.eval()
 
 
+def not_finite(state: Mapping[str, Tensor]) -> str | None:
+    """Name of the first tensor of a state dict with NaN or an infinite value in it; None where all are finite."""
+    return next((name for name, tensor in state.items() if not tensor.isfinite().all()), None)
+
+
 def count(network: nn.Module) -> dict[str, int]:
     """Trainable and total number of parameters."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]

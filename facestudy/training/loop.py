@@ -64,8 +64,8 @@ class Training:
         """Train on to the last of `epochs` and yield after each, while the gradients of its last step are there.
 
         The order of the pictures, their augmentation and dropout come from (seed, epoch) alone, dropout from the
-        process's rank too. `advance` is called after each step. Raises StudyError when the loss becomes NaN or
-        infinite.
+        process's rank too. `advance` is called after each step. Raises StudyError when a loss, a weight or a running
+        statistic becomes NaN or infinite.
         """
         weight = balanced(train.labels, classes) if self._recipe.class_weights == "balanced" else None
         for epoch in range(self.done + 1, epochs + 1):
@@ -80,6 +80,10 @@ class Training:
             val_loss = float(F.cross_entropy(logits, validation.labels))
             if not math.isfinite(val_loss):
                 raise self._diverged(f"validation loss became {val_loss} after epoch {epoch}")
+            # No loss shows an infinite running variance, which turns what it normalises into zeros.
+            broken = networks.not_finite(self._network.state_dict())
+            if broken is not None:
+                raise self._diverged(f"values of {broken} became NaN or infinite in epoch {epoch}")
             self.done = epoch
             yield Epoch(
                 epoch=epoch,
@@ -115,10 +119,13 @@ class Training:
         loss_of_steps = distributed.reduced(fabric, torch.stack(losses), "mean")
         self._refuse_divergence(loss_of_steps, epoch)
         sizes = torch.tensor([len(batch) for batch in batches], device=fabric.device)
+        mean_loss = float((loss_of_steps * sizes).sum() / sizes.sum())
+        if not math.isfinite(mean_loss):
+            raise self._diverged(f"mean of the training loss became {mean_loss} in epoch {epoch}")
         measured = torch.stack(norms)
         finite = measured[measured.isfinite()]  # 16-mixed takes no step where they are not
         return {
-            "train_loss": float((loss_of_steps * sizes).sum() / sizes.sum()),
+            "train_loss": mean_loss,
             "train_accuracy": int(distributed.reduced(fabric, correct, "sum")) / len(train.labels),
             "gradient_norm": float(finite.mean()) if len(finite) else None,
         }

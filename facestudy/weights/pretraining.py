@@ -80,7 +80,7 @@ def pretrain(
 
     That is `emotion`, the accuracy, and `person`, the area under the ROC curve of `verification`, each where it can be
     measured. Prints a line for each epoch. Raises StudyError when there is nothing to tell apart, or the loss becomes
-    NaN or infinite.
+    NaN or infinite, or a weight does.
     """
     labels = labels_of(packed.index)
     classes = {kind: int(codes.max()) + 1 for kind, codes in labels.items()}
@@ -124,14 +124,19 @@ def pretrain(
                 losses.append(loss.detach())
             mean = float(torch.stack(losses).mean())
             if not math.isfinite(mean):
-                raise StudyError(
-                    f"the pretraining loss of {arch} became {mean} in epoch {epoch}; lower weights.pretrain.lr"
-                )
+                raise _diverged(arch, f"loss became {mean}", epoch)
+            broken = networks.not_finite(network.state_dict())
+            if broken is not None:
+                raise _diverged(arch, f"values of {broken} became NaN or infinite", epoch)
             reached = _reached(model, pictures, labels, held_out_rows, each.size)
             measured = ", ".join(f"{kind} {share:.1%}" for kind, share in reached.items())
             print(f"[{twin}] Epoch {epoch}/{last} at {each.size} px | Train Loss: {mean:.4f} | held out: {measured}")
     trunk.eval()
     return (fold(trunk) if twin != arch else trunk).state_dict(), reached
+
+
+def _diverged(arch: str, what: str, epoch: int) -> StudyError:
+    return StudyError(f"pretraining of {arch} diverged: its {what} in epoch {epoch}; lower weights.pretrain.lr")
 
 
 def resize(pictures: Tensor, size: int) -> Tensor:

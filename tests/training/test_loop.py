@@ -132,6 +132,22 @@ def test_weights_that_diverge_in_the_last_step_stop_too() -> None:
         run(recipe(lr=1e30, optimizer="sgd", batch_size=25), epochs=1)
 
 
+@pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 1e6), ("adam", 1e30)])
+def test_the_settings_of_a_training_that_ends_in_its_last_step_are_named(optimizer: str, lr: float) -> None:
+    with pytest.raises(StudyError, match=rf"validation loss became nan.*optimizer {optimizer}.*no checkpoint"):
+        run(recipe(lr=lr, optimizer=optimizer, batch_size=25), epochs=1)
+
+
+def test_a_running_statistic_that_breaks_without_the_loss_stops_too() -> None:
+    torch.manual_seed(0)
+    large = nn.Linear(3 * 32 * 32, 4)
+    nn.init.constant_(large.weight, 1e25)  # whose square is infinite in 32 bits: normalised it is 0, as is its gradient
+    network = nn.Sequential(nn.Flatten(), large.requires_grad_(False), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    training = Training(fabric_for("32-true"), network, recipe(optimizer="sgd", batch_size=25))
+    with pytest.raises(StudyError, match=r"values of 2\.running_var became NaN or infinite in epoch 1 .*no checkpoint"):
+        list(training.epochs(pictures(25, 1), pictures(10, 2), 1, 2, 0))
+
+
 def test_a_loss_that_diverges_stops_with_the_step_and_the_settings() -> None:
     with pytest.raises(StudyError, match=r"epoch \d, step \d+ of \d+ \(lr 1e\+30, batch_size 8"):
         run(recipe(lr=1e30, optimizer="sgd"))

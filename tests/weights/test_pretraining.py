@@ -89,6 +89,14 @@ def test_telling_many_people_apart_does_not_drown_the_expression() -> None:
     assert joint_loss(logits, labels, torch.tensor([2, 2])).item() == 0
 
 
+def test_a_pretraining_that_diverges_in_its_last_step_is_refused() -> None:
+    settings = parameters.load().weights.pretrain.model_copy(update={"batch_size": 64, "lr": 1e30})
+    with pytest.raises(
+        StudyError, match=r"pretraining of resnet18 diverged: .* in epoch 1; lower weights\.pretrain\.lr"
+    ):
+        pretrain(fabric_for("32-true"), "resnet18", people(), settings, [Round(size=32, epochs=1)], seed=0)
+
+
 def test_nothing_to_tell_apart_is_refused() -> None:
     with pytest.raises(StudyError, match="two people"):
         pretrained("resnet18", people(count=1, each=1))
