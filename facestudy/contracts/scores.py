@@ -129,7 +129,9 @@ class SplitScores(Contract):
     confusion_matrix_zscore: list[list[float]] = Field(description="each cell standardised across the whole matrix")
     false_positives: int | dict[str, int] = Field(description="of the positive class, or by class")
     false_negatives: int | dict[str, int] = Field(description="of the positive class, or by class")
-    by_group: dict[str, dict[str, GroupScores]] = Field(description="by column of the index (light, occlusion), value")
+    by_group: dict[str, dict[str, GroupScores]] = Field(
+        description="by column of the index (light, occlusion, faces_found), value; of faces_found `none` alone"
+    )
 
     @property
     def guessing(self) -> float:

@@ -39,7 +39,8 @@ def by_group(
 ) -> dict[str, dict[str, GroupScores]]:
     """Accuracy by the light and the occlusion that the index knows of N pictures, each group against the others.
 
-    `persons` (N,) numbers what belongs together for the intervals. Groups of fewer than five pictures are left out; a
+    `persons` (N,) numbers what belongs together for the intervals. The pictures on which no face was found are a group
+    too, however few they are; other groups of fewer than five pictures are left out; a
     column that the source does not have, too. The p of all groups are corrected together (Holm, 1979).
     """
     groups = {}
@@ -47,6 +48,8 @@ def by_group(
         values = index[column].to_numpy()
         large = [value for value in sorted(set(values)) if value and (values == value).sum() >= MIN_PICTURES]
         groups[column] = {value: _against_others(values, value, correct, persons) for value in large}
+    if "faces_found" in index and (index["faces_found"] == "none").any():
+        groups["faces_found"] = {"none": _against_others(index["faces_found"].to_numpy(), "none", correct, persons)}
     uncorrected = [group.p for of_column in groups.values() for group in of_column.values()]
     corrected = iter(multipletests(uncorrected, method="holm")[1] if uncorrected else [])
     return {

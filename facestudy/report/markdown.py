@@ -26,5 +26,6 @@ def markdown(study: Study) -> str:
         "validation_errors": validation_errors,
         "corruption_titles": TITLES,
         "chance": thresholds.CHANCE,
+        "few": thresholds.FEW_PICTURES,
     }
     return render(TEMPLATE, contents=contents(render(TEMPLATE, contents="", **values)), **values)

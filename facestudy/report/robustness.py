@@ -106,7 +106,7 @@ def _lost(models: Sequence[Model]) -> dict[str, float]:
 
 
 def _hard_groups(model: Model) -> list[str]:
-    """Which light or occlusion goes with more errors than the others, by a test that Holm corrected."""
+    """Which light or occlusion, or no found face, goes with more errors than the others, by Holm's corrected test."""
     sentences = []
     by_group = model.scores.by_group
     family = counted(sum(len(groups) for groups in by_group.values()), "group")
@@ -116,7 +116,8 @@ def _hard_groups(model: Model) -> list[str]:
             if others is not None and group.accuracy < others and group.p < thresholds.CHANCE:
                 shown = percent(group.accuracy) + within(group.accuracy_interval)
                 sentences.append(
-                    f"Worse where {plain(column)} is {plain(value)}: {shown} of {counted(group.pictures, 'picture')},"
+                    f"Worse where {plain(column.replace('_', ' '))} is {plain(value)}: {shown} of"
+                    f" {counted(group.pictures, 'picture')},"
                     f" against {percent(others)} elsewhere (Fisher's exact test, p = {group.p:.2g}, corrected for the"
                     f" {family} of this model)."
                 )

@@ -21,6 +21,11 @@ def data(part: Part) -> list[list[str]]:
     return rows
 
 
+def without_face(part: Part) -> int:
+    """Pictures of a task on which no face was found, those left out too."""
+    return sum(found.get("none", 0) for found in part.preprocess.found.values())
+
+
 def by_class(value: int | Mapping[str, int]) -> str:
     """A count, or one for each class."""
     if isinstance(value, int):

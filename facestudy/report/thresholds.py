@@ -1,5 +1,6 @@
 """The thresholds of the rules by which the conclusions are written, in one place."""
 
+FEW_PICTURES = 20  # a share of fewer is marked: its interval spans a third or more
 CHANCE = 0.05  # a difference is called one only below this p, corrected for the number of pairs or groups
 
 # Convergence

@@ -41,6 +41,17 @@ def pictures(light: list[str], occlusion: list[str], wrong: list[int]) -> tuple[
     return pd.DataFrame({"light": light, "occlusion": occlusion}), ~np.isin(np.arange(len(light)), wrong)
 
 
+def test_pictures_without_a_found_face_are_a_group_however_few() -> None:
+    found = pd.DataFrame({"faces_found": ["none"] * 3 + ["one"] * 20 + ["several"] * 7})
+    groups = by_group(found, ~np.isin(np.arange(30), [0, 1, 10]), np.arange(30))
+    assert {column: list(values) for column, values in groups.items()} == {"faces_found": ["none"]}
+    without = groups["faces_found"]["none"]
+    assert (without.pictures, without.accuracy, without.others_accuracy) == (3, 1 / 3, 26 / 27)
+    assert without.accuracy_interval[0] < 0.1 and without.accuracy_interval[1] > 0.7  # three pictures say little
+    assert without.p == pytest.approx(fisher_exact([[1, 2], [26, 1]]).pvalue)
+    assert by_group(found[3:], np.ones(27, dtype=bool), np.arange(27)) == {}
+
+
 def test_a_group_is_compared_with_the_others_and_the_whole_family_is_corrected() -> None:
     light = ["dim"] * 40 + ["normal"] * 100 + ["harsh"] * 56 + [""] * 4
     occlusion = (["mask", "none"] * 100)[:200]

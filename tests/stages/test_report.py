@@ -311,6 +311,17 @@ def test_conclusions_turn_with_corrupted_pictures_and_calibration(study: Callabl
     assert "Its probabilities mean what they say: expected calibration error 1.0 %" in text
 
 
+def test_pictures_without_a_found_face_are_counted_and_scored_apart(study: Callable[..., Path]) -> None:
+    study()
+    few = {"pictures": 4, "accuracy": 0.25, "accuracy_interval": [0.05, 0.7], "others_accuracy": 0.95, "p": 0.004}
+    change("face", "vgg16", by_group={"faces_found": {"none": few}})
+    report()
+    text = MARKDOWN.read_text(encoding="utf-8")
+    assert "No face was found on 8 pictures." in text  # four of each class
+    assert "| faces found: none | 4 (few) | 25.0 % (5.0 to 70.0) | 95.0 % | 0.004 |" in text
+    assert "Worse where faces found is none: 25.0 % (5.0 to 70.0) of 4 pictures" in conclusions("vgg16")
+
+
 def test_epochs_whose_gradients_were_all_infinite_have_no_norm(study: Callable[..., Path]) -> None:
     """As at the start of a training in 16-mixed: history.csv then has nothing there."""
     study()
