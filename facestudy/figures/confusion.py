@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from facestudy.contracts.results import Result
 from facestudy.figures.style import new_figure, shortened
 
+SHORT = 8  # signs of a label that fits below a column
+
 
 def confusion(result: Result, heading: str) -> Figure:
     """Counts and z-scores side by side; rows the truth, columns the prediction, in class order."""
     classes = [shortened(label) for label in result.scores.classes]
     side = 2.7 + 0.28 * len(classes)
-    figure = new_figure(2 * side + 0.8, side, heading)
+    beside = 0.09 * max(0, _longest(classes) - SHORT)  # inches for long labels, so that the matrices keep their size
+    figure = new_figure(2 * (side + beside) + 1.0, side + 0.6 * beside + 0.2, heading)
     left, right = figure.subplots(1, 2)
     counts = np.asarray(result.scores.confusion_matrix, dtype=float)
     zscores = np.asarray(result.scores.confusion_matrix_zscore, dtype=float)
@@ -29,6 +32,10 @@ def confusion(result: Result, heading: str) -> Figure:
     right.set_title("z-score")
     bar.set_label("0: the mean of all cells")  # not in the title, which is as wide as a small matrix at most
     return figure
+
+
+def _longest(classes: list[str]) -> int:
+    return max(map(len, classes))
 
 
 def _matrix(
@@ -47,7 +54,8 @@ def _matrix(
         dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
         shown = template.format(value).replace("-", "−")
         axis.text(column, row, shown, ha="center", va="center", fontsize=size, color="white" if dark else "black")
-    axis.set_xticks(range(len(classes)), classes, rotation=0 if len(classes) <= 3 else 35, ha="center")
+    upright = len(classes) <= 3 and _longest(classes) <= SHORT
+    axis.set_xticks(range(len(classes)), classes, rotation=0 if upright else 35, ha="center")
     axis.set_yticks(range(len(classes)), classes)
     axis.set_xlabel("prediction")
     axis.set_ylabel("truth")

@@ -1,6 +1,7 @@
 """One look for every figure, and PNG bytes that repeat."""
 
 import io
+import textwrap
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -23,6 +24,7 @@ from facestudy.project.files import whole_file
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 PALETTE = 160
+TITLE_SIGNS = 10  # of a figure's title in an inch
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ def drawn(results: Sequence[Result]) -> list[Drawn]:
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
-    """An empty figure, in inches, apart from matplotlib's global state."""
-    figure = Figure(figsize=(width, height))
-    figure.suptitle(title, wrap=True)
+    """An empty figure, in inches, apart from matplotlib's global state; higher where its title needs further lines."""
+    lines = title.split("\n")
+    wrapped = [part for line in lines for part in textwrap.wrap(line, int(TITLE_SIGNS * width))]
+    figure = Figure(figsize=(width, height + 0.2 * max(0, len(wrapped) - len(lines))))
+    figure.suptitle("\n".join(wrapped), wrap=True)  # for signs that are wider than most
     return figure
 
 

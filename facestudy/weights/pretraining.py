@@ -80,7 +80,7 @@ def pretrain(
 
     That is `emotion`, the accuracy, and `person`, the area under the ROC curve of `verification`, each where it can be
     measured. Prints a line for each epoch. Raises StudyError when there is nothing to tell apart, or the loss becomes
-    NaN or infinite, or a weight does.
+    NaN or infinite, or a weight or feature does.
     """
     labels = labels_of(packed.index)
     classes = {kind: int(codes.max()) + 1 for kind, codes in labels.items()}
@@ -128,7 +128,10 @@ def pretrain(
             broken = networks.not_finite(network.state_dict())
             if broken is not None:
                 raise _diverged(arch, f"values of {broken} became NaN or infinite", epoch)
-            reached = _reached(model, pictures, labels, held_out_rows, each.size)
+            found = _reached(model, pictures, labels, held_out_rows, each.size)
+            if found is None:
+                raise _diverged(arch, "features of people held out became NaN or infinite", epoch)
+            reached = found
             measured = ", ".join(f"{kind} {share:.1%}" for kind, share in reached.items())
             print(f"[{twin}] Epoch {epoch}/{last} at {each.size} px | Train Loss: {mean:.4f} | held out: {measured}")
     trunk.eval()
@@ -181,13 +184,15 @@ def joint_loss(
 @torch.no_grad()
 def _reached(
     model: nn.Module, pictures: Pictures, labels: dict[str, Tensor], rows: Tensor, size: int
-) -> dict[str, float]:
-    """What the model reaches on these rows, of those whose label is known: see `pretrain`."""
+) -> dict[str, float] | None:
+    """What the model reaches on these rows, of those whose label is known: see `pretrain`. None: not finite."""
     model.eval()
     parts = [model(resize(pictures.batch(part, None), size)) for part in torch.split(rows, EVALUATION_BATCH)]
     reached = {}
     known = labels["person"][rows] != UNKNOWN
     features = torch.cat([features for features, _ in parts]).float().cpu()
+    if not features.isfinite().all():
+        return None
     area = verification(features[known], labels["person"][rows][known])
     if area is not None:
         reached["person"] = area
