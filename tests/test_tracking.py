@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from facestudy import tracking
 from facestudy.contracts.scores import KeptEpoch, ParameterCounts, Scores, TrainScores
 from facestudy.evaluation.scores import score
+from tests.wandb_server import serving
 
 VALUES = {"train_loss": 0.5, "train_accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "lr": 0.1, "gradient_norm": 2}
 CLASSES = ["angry", "happy", "sad"]
@@ -159,25 +160,44 @@ def test_what_the_settings_files_of_wandb_say_is_done(
     assert list(tmp_path.glob("wandb/*run-*")) == []
 
 
+@pytest.mark.usefixtures("a_key")
 def test_an_uploaded_run_that_is_made_again_is_not_uploaded_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    for number in range(2):
+    with serving() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        for said in ("upload with: wandb sync", "delete the run at W&B"):
+            monkeypatch.setenv("WANDB_MODE", "offline")
+            run = tracking.Run("face-tiny-0-abc", "face", "tiny", {}, "train")
+            for epoch in (1, 2):
+                run.epoch(epoch, VALUES, {})
+            run.close()
+            wandb.teardown()
+            assert said in capsys.readouterr().out
+            (folder,) = tmp_path.glob("wandb/offline-run-*")
+            monkeypatch.delenv("WANDB_MODE")
+            command = [str(Path(sys.executable).with_name("wandb")), "sync", str(folder)]
+            subprocess.run(command, capture_output=True, check=True, timeout=120)
+            assert server.steps == [1, 2]
+            time.sleep(1.1)
+
+
+@pytest.mark.usefixtures("a_key")
+def test_a_network_that_goes_away_ends_in_a_message_with_all_steps_in_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tracking, "LAST_UPLOAD", 2)
+    with serving() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
         run = tracking.Run("face-tiny-0-abc", "face", "tiny", {}, "train")
         run.epoch(1, VALUES, {})
-        run.close()
-        wandb.teardown()
-        (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
-        if number == 0:
-            assert "wandb sync wandb/offline" in capsys.readouterr().out
-            file.with_suffix(".wandb.synced").touch()  # as `wandb sync` does
-            time.sleep(1.1)
-        else:
-            assert "delete the run at W&B" in capsys.readouterr().out
-            command = [str(Path(sys.executable).with_name("wandb")), "sync", "--dry-run", str(file.parent)]
-            assert "Skipped 1 synced run" in subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    run.epoch(2, VALUES, {})
+    run.close()
+    assert "wandb sync --include-online wandb/run-" in capsys.readouterr().err
+    found = [record for path in tmp_path.glob("wandb/run-*/*.wandb") for record in records(path)]
+    assert [record["history"]["step"]["num"] for record in found if record["type"] == "history"] == [1, 2]
 
 
 def test_a_failing_wandb_gives_a_message_and_does_not_fail_the_stage(
