@@ -6,6 +6,7 @@ Each trick says what it gains. `STUDY_PLAIN=gc,malloc,exit` (any of them) leaves
 import atexit
 import ctypes
 import gc
+import io
 import os
 import select
 import signal
@@ -38,6 +39,21 @@ def start() -> None:
         gc.set_threshold(1_000_000)
     if enabled("exit"):
         atexit.register(_exit_at_once)
+
+
+def write_any_text() -> None:
+    """Let file names be UTF-8 whatever the locale, and let standard output take any text.
+
+    Where Python reads file names as something else (LC_ALL=C with PYTHONUTF8=0), photos whose names have accents would
+    not be found: the process starts once more in UTF-8 mode. A letter that the encoding of standard output does not
+    have is written as its escape, as Python does on standard error.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        settings = {"PYTHONUTF8": "1", "PYTHONIOENCODING": os.environ.get("PYTHONIOENCODING", encoding)}
+        os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], os.environ | settings)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def mark_success() -> None:

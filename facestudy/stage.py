@@ -16,6 +16,7 @@ def run(stage: Callable[..., None]) -> None:
 def main(work: Callable[..., None], *arguments: object) -> None:
     """Do the work and end the process: with 0, or with 1 and a message that is no traceback."""
     name = work.__name__
+    process.write_any_text()
     process.end_with_dvc()
     try:
         with process.collected_rarely():

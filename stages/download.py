@@ -2,13 +2,15 @@
 
 In: data.source and its section of params.yaml.
 Out: data/raw/ (images/<id>.<ending> with the original bytes, index.csv, rejected.csv) and
-metrics/download.json, which holds counts alone: it is in Git, where no person is named.
+metrics/download.json, which holds counts alone: it is in Git, where no person is named. Where no picture is left, only
+data/rejected.csv, with the reason for each.
 """
 
 import sys
 from collections import Counter
 
 from facestudy.contracts.counts import DownloadReport, LabelCount
+from facestudy.csv_writer import write_csv
 from facestudy.errors import StudyError
 from facestudy.project import parameters, paths
 from facestudy.project.files import whole_folder, write_json
@@ -16,21 +18,32 @@ from facestudy.sources.collection import Collection, collected
 from facestudy.stage import run
 
 MAX_LABELS = 20  # more are names of people rather than classes
+MAX_SHOWN = 3  # pictures that are left out, in a message
 
 
 def download() -> None:
     """Write data/raw and metrics/download.json; StudyError where no labelled picture is left."""
     settings = parameters.read()
     data = settings.data
+    paths.REJECTED.unlink(missing_ok=True)
     with collected(data, settings.seed) as collection, whole_folder(paths.RAW) as raw:
         report = _report(data.source, collection)
         if not report.pictures:
-            reasons = "".join(f"\n  {count} {reason}" for reason, count in report.rejected.items())
-            total = report.copies + sum(report.rejected.values())
-            raise StudyError(f"no labelled picture is left of {total} (data.source: {report.source}){reasons}")
+            _refuse(report, collection)
         collection.write(raw)
     write_json(paths.DOWNLOAD_REPORT, report)
     _print_summary(report)
+
+
+def _refuse(report: DownloadReport, collection: Collection) -> None:
+    total = report.copies + sum(report.rejected.values())
+    lines = [f"no labelled picture is left of {total} (data.source: {report.source})"]
+    lines += [f"  {count} {reason}" for reason, count in report.rejected.items()]
+    if total:
+        write_csv(paths.REJECTED, collection.rejected)
+        first = collection.rejected.head(MAX_SHOWN).itertuples()
+        lines += ["first:", *(f"  {row.source_file}: {row.reason}" for row in first), f"all: {paths.REJECTED}"]
+    raise StudyError("\n".join(lines))
 
 
 def _report(source: str, collection: Collection) -> DownloadReport:

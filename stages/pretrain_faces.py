@@ -24,7 +24,6 @@ from facestudy.faces.packing import pack
 from facestudy.photos.similarity import Fingerprints
 from facestudy.project import parameters, paths
 from facestudy.project.files import whole_folder, write_json
-from facestudy.project.labels import label_form
 from facestudy.project.sections import Columns, Layout, Parameters
 from facestudy.project.tables import read_csv
 from facestudy.sources import folder as labelled_folder
@@ -53,8 +52,8 @@ def pretrain_faces() -> None:
                 kinds = _kinds_of_copies(list(photos["path"]), study, settings.data.max_megapixels)
                 photos = photos.drop(kinds.index)
         packed = _pack(settings, pd.concat([drawn, photos], ignore_index=True))
-    shared = set(photos["person"].map(label_form)) & set(study["person"].map(label_form)) - {""}
-    of_shared = packed["person"].map(label_form).isin(shared)
+    shared = set(photos["person"]) & set(study["person"]) - {""}
+    of_shared = packed["person"].isin(shared)
     report = PretrainingReport(
         pictures=len(packed),
         people=packed.loc[packed["person"] != "", "person"].nunique(),

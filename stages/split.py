@@ -59,6 +59,7 @@ def _labelled(index: pd.DataFrame, task: str, positive: str | None) -> tuple[pd.
     """The task's pictures (file, person, label), sorted by file; and the classes in their order."""
     table = index[index[task] != ""].sort_values("file", ignore_index=True)
     table = table[["file", "person", task]].rename(columns={task: "label"})
+    table["label"] = table["label"].map(label_form)  # also of a column that the source's `columns` does not name
     if positive is not None:
         is_positive = table["label"] == label_form(positive)
         if not is_positive.any():

@@ -6,6 +6,7 @@ Works on what `dvc repro` has exported, without torch and without a network.
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,7 +55,8 @@ def predict(request: Request) -> None:
         if request.draw is not None:
             _draw(photos, request.draw, models[0].metadata.max_megapixels)
     if request.json:
-        print(json.dumps([_described(photo) for photo in photos], indent=2, ensure_ascii=False))
+        escaped = sys.stdout.encoding.lower() != "utf-8"  # JSON's own escapes, where letters may be missing
+        print(json.dumps([_described(photo) for photo in photos], indent=2, ensure_ascii=escaped))
     elif request.csv is not None:
         _write_csv(request.csv, photos)
     else:

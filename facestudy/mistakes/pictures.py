@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib import colormaps
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ def crops_and_heat(
     network: nn.Module, metadata: CheckpointMetadata, packed: Packed, files: Sequence[str], predictions: Sequence[str]
 ) -> dict[str, bytes]:
     """PNG bytes by name: FILE-crop and, where the network has maps, FILE-heat, its heat for the predicted class."""
-    rows = packed.index.reset_index().set_index("file")["index"].loc[list(files)].to_numpy()
+    rows = pd.Series(np.arange(len(packed.index)), index=packed.index["file"]).loc[list(files)].to_numpy()
     labels = torch.tensor([metadata.classes.index(label) for label in predictions])
     device = next(network.parameters()).device
     batch = Pictures(packed.images, labels, device, rows=rows, layout=metadata.recipe.layout)

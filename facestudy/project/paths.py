@@ -9,6 +9,7 @@ CHECKED = DATA / "checked.txt"
 STUDY = DATA / "study.json"
 RAW = DATA / "raw"
 FETCHING = DATA / ".fetching"  # what a source brings in, until it is in RAW
+REJECTED = DATA / "rejected.csv"  # where no photo is left for RAW: each with its reason
 EXPORTED = DATA / "exported"
 METRICS = Path("metrics")
 TIMINGS = Path("timings")  # seconds and memory, apart from what repeats

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from facestudy.project.labels import label_form
+
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 LARGEST_SIDE = 512  # of packed pictures
@@ -59,6 +61,17 @@ class Layout(Section):
         if not groups:
             raise ValueError(f"{pattern!r} has no group in parentheses, which would be the person")
         return pattern
+
+    @field_validator("rename")
+    @classmethod
+    def _in_the_form_of_labels(cls, rename: dict[str, str]) -> dict[str, str]:
+        """Both sides as labels are compared, so that `{Happiness: happy}` finds happiness."""
+        renamed: dict[str, str] = {}
+        for label, becomes in rename.items():
+            new = label_form(becomes)
+            if renamed.setdefault(label_form(label), new) != new:
+                raise ValueError(f"{label!r} is renamed twice, as labels are compared without case and blanks")
+        return renamed
 
 
 class Sample(Section):

@@ -15,9 +15,11 @@ from facestudy.photos.reading import UnreadablePicture, ending, read
 from facestudy.project import paths
 from facestudy.project.sections import Data
 from facestudy.sources import duplicates, folder
+from facestudy.sources.nearest import Files
 from facestudy.synthetic import photo_sets
 
 SAMPLE_TASKS = ["face", "emotion"]
+NO_FILE = "no such file"  # the reason that `read` gives
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def collected(data: Data, seed: int) -> Iterator[Collection]:
         readable, unreadable = _read_all(root, table, data.max_megapixels)
         pictures, contradicting = duplicates.merge(readable, tasks)
         rejected = pd.concat([unreadable, contradicting], ignore_index=True).sort_values("source_file")
+        rejected["reason"] = _with_nearest(root, rejected)
         yield Collection(root, tasks, pictures, rejected, len(readable) - len(contradicting) - len(pictures))
     finally:
         shutil.rmtree(paths.FETCHING, ignore_errors=True)
@@ -90,3 +93,14 @@ def _read_all(root: Path, table: pd.DataFrame, max_megapixels: float) -> tuple[p
             rejected.append((row["source_file"], str(reason)))
     columns = ["id", "file", *table.columns.drop("file"), "source_file"]
     return pd.DataFrame(readable, columns=columns), pd.DataFrame(rejected, columns=["source_file", "reason"])
+
+
+def _with_nearest(root: Path, rejected: pd.DataFrame) -> list[str]:
+    """The reasons; for a file that is not there, with the name that may be meant."""
+    missing = rejected["reason"] == NO_FILE
+    files = Files(root) if missing.any() else None
+    reasons = []
+    for name, reason in zip(rejected["source_file"], rejected["reason"], strict=True):
+        nearest = files.nearest(name) if files and reason == NO_FILE else None
+        reasons.append(f"{reason}: the nearest name there is {nearest}" if nearest else reason)
+    return reasons

@@ -171,6 +171,22 @@ def test_an_odd_name_neither_breaks_the_table_nor_speaks_to_the_terminal(study: 
     assert done.returncode == 0 and b"\x1b" not in done.stdout and "[31m[red]" in done.stdout.decode()
 
 
+@pytest.mark.parametrize("changes", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_a_terminal_without_the_letters_gets_their_escapes(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
+) -> None:
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    photo = tmp_path / "Zo\u00eb \u5feb.jpg"
+    photo.write_bytes((study / "photos" / "pretrain_00000.jpg").read_bytes())
+    done = call(study, str(photo))
+    assert done.returncode == 0, done.stderr.decode()
+    text = "".join(done.stdout.decode("ascii").split())
+    assert "Zo\\xeb\\u5feb.jpg" in text and "face1at" in text
+    (described,) = json.loads(call(study, str(photo), "--json").stdout.decode("ascii"))
+    assert described["photo"] == str(photo)
+
+
 def test_torch_is_not_loaded(study: Path) -> None:
     code = "import facestudy.inference.predict, sys; print(*{'torch', 'matplotlib', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from facestudy.errors import StudyError
 from facestudy.project.sections import Columns, Layout
@@ -39,7 +40,7 @@ def test_columns_have_the_names_that_are_set_and_rows_keep_their_meaning(tmp_pat
     columns = Columns(file="image", person="who", face=None, emotion="is")
     layout = Layout(labels="data/l.csv", images=".", columns=columns, rename={"happy": "glad"})
     [row] = collect(layout, tmp_path).to_dict("records")
-    assert row == {"file": "a.png", "person": "anna", "emotion": "glad", "face": "?"}
+    assert row == {"file": "a.png", "person": "anna", "emotion": "glad"}  # no task without a column reads one
 
 
 def test_a_new_task_is_one_more_column(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_the_person_is_read_off_the_file_name_and_may_be_the_label(tmp_path: Pat
     columns = Columns(file="file", person="person", face="person", emotion="mood")
     table = collect(Layout(person_pattern=r"^(.+)_\d+\.", columns=columns), tmp_path)
     assert table[["file", "person", "face"]].to_numpy().tolist() == [
-        ["images/Anna_Bo_1.png", "Anna_Bo", "anna_bo"],
+        ["images/Anna_Bo_1.png", "anna_bo", "anna_bo"],
         ["images/x.png", "", ""],
     ]
 
@@ -95,6 +96,135 @@ def test_files_are_found_with_and_without_the_subfolder_and_in_either_spelling(t
         [{"file": name, "face": "x"} for name in ("images\\a.png", "jos\u00e9.png", "gone.png")],
     )
     assert list(collect(LAYOUT, tmp_path)["file"]) == ["images/a.png", "images/gone.png", decomposed]
+
+
+def one_row(root: Path, text: str, layout: Layout = LAYOUT) -> dict[str, str]:
+    (root / "labels.csv").write_text(text, encoding="utf-8", newline="")
+    [row] = collect(layout, root).to_dict("records")
+    return {str(name): value for name, value in row.items()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file;person;face;emotion;;\na.png;anna;yes;;;\n",
+        "file;person;face;emotion;;\na.png;anna;yes;\n",
+        "file;person;face;emotion\na.png;anna;yes;;;\n",
+        "sep=;\nfile;person;face;emotion\na.png;anna;yes;\n",
+        '"sep=|"\r\nfile|person|face|emotion|\r\na.png|anna|yes||\r\n',
+        "file|person|face|emotion\na.png|anna|yes|\n",
+        ",file,person,face,emotion\n0,a.png,anna,yes,\n",  # as pandas writes its index
+        "file;;person;face;emotion\na.png;;anna;yes;\n;;;;\n",
+        "\ufeffSEP=,\n File ,PERSON,face\u00a0,\u200bEmotion\na.png,anna,yes,\n",
+    ],
+)
+def test_a_table_of_a_spreadsheet_is_read_without_its_empty_columns(tmp_path: Path, text: str) -> None:
+    expected = {"file": "images/a.png", "person": "anna", "face": "yes", "emotion": ""}
+    assert one_row(tmp_path, text) == expected
+
+
+def test_a_row_is_named_by_its_number_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("sep=;\nfile;face\n\na.png;x\nb.png;x;more\n", encoding="utf-8")
+    assert "row 5: 3 cells where the header has 2" in refused(tmp_path)
+
+
+NAMES = ["_merge", "index", "level_0", "Index", "path", "origin", "count", "p_x", "0", "label_x", "file_y", "None"]
+
+
+def test_a_column_of_any_name_is_a_column_like_any_other(tmp_path: Path) -> None:
+    text = ",".join(["file", "face", *NAMES, "note", "note", "note (2)"])
+    row = one_row(tmp_path, f"{text}\na.png,x,{','.join(map(str, range(len(NAMES) + 3)))}\n")
+    extras = {name: value for name, value in row.items() if name not in {"file", "person", "face", "emotion"}}
+    assert list(extras) == [*NAMES, "note", "note (3)", "note (2)"]
+    assert list(extras.values()) == [str(number) for number in range(len(extras))]
+
+
+def test_columns_that_later_tables_have_are_left_aside_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert set(one_row(tmp_path, "file,face,split,light\na.png,x,train,dim\n")) == {
+        *("file", "person", "face", "emotion", "light")
+    }
+    assert "left aside: split (" in capsys.readouterr().out
+
+
+JOSE = ["Jos\u00e9", "JOS\u00c9", "Jose\u0301", "jos\u00e9 ", "\u200bjos\u00e9", "J\uff4fs\u00e9"]
+BO = ["Ana\u00a0Bo", "ana \u2009bo", "ANA\u3000BO\ufeff", "a\u00adna\tbo", "ana bo\u200d"]
+GROSS = ["Gro\u00df", "GROSS", "gross"]
+IREM = ["\u0130rem", "irem"]
+
+
+@pytest.mark.parametrize("spellings", [JOSE, BO, GROSS, IREM])
+def test_one_word_in_several_spellings_is_one_label_and_one_person(tmp_path: Path, spellings: list[str]) -> None:
+    rows = [
+        {"file": f"{number}.png", "person": word, "face": word, "emotion": "x"} for number, word in enumerate(spellings)
+    ]
+    write_labels(tmp_path / "labels.csv", rows)
+    table = collect(LAYOUT, tmp_path)
+    assert table["face"].nunique() == table["person"].nunique() == 1
+    columns = Columns(file="file", emotion="emotion")
+    by_name = [{"file": f"{word}_{number}.png", "emotion": "x"} for number, word in enumerate(spellings)]
+    write_labels(tmp_path / "labels.csv", by_name)
+    assert collect(Layout(columns=columns, person_pattern=r"^(.+)_\d+\."), tmp_path)["person"].nunique() == 1
+
+
+@pytest.mark.parametrize(
+    "rename", [{"Happiness": "happy"}, {"happiness": "Happy"}, {"\u00a0HAPPINESS ": "h\u00adappy"}]
+)
+def test_both_sides_of_rename_are_labels_in_any_spelling(tmp_path: Path, rename: dict[str, str]) -> None:
+    rows = [{"file": f"{label}.png", "emotion": label} for label in ("Happiness", "happiness", "happy", "Happy", "sad")]
+    write_labels(tmp_path / "labels.csv", rows)
+    assert collect(Layout(rename=rename), tmp_path)["emotion"].value_counts().to_dict() == {"happy": 4, "sad": 1}
+
+
+def test_a_rename_that_finds_nothing_or_says_two_things_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_labels(tmp_path / "labels.csv", [{"file": "a.png", "emotion": "happiness"}])
+    collect(Layout(rename={"hapiness": "happy", "happiness": "glad"}), tmp_path)
+    assert "rename: no picture has the label 'hapiness'" in capsys.readouterr().out
+    with pytest.raises(ValidationError, match="'HAPPY' is renamed twice"):
+        Layout(rename={"happy": "glad", "HAPPY": "joyful"})
+
+
+def test_a_person_who_is_the_label_too_is_renamed_as_one(tmp_path: Path) -> None:
+    write_labels(tmp_path / "labels.csv", [{"file": "a.png", "person": "Bob"}, {"file": "b.png", "person": "Robert"}])
+    layout = Layout(columns=Columns(file="file", person="person", face="person"), rename={"Bob": "Robert"})
+    table = collect(layout, tmp_path)
+    assert set(table["person"]) == set(table["face"]) == {"robert"}
+
+
+def test_a_label_file_for_one_task_and_class_folders_for_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in ("images/a.png", "emotion/Sad/b.png", "emotion/happy/c.png", "images/emotion/happy/d.png"):
+        paint(tmp_path / file, 1)
+    rows = [
+        {"file": "a.png", "person": "anna", "face": "yes"},
+        {"file": "emotion/Sad/b.png", "person": "bo", "face": ""},
+    ]
+    write_labels(tmp_path / "labels.csv", rows)
+    expected = {
+        "images/a.png": ["anna", "yes", ""],
+        "emotion/Sad/b.png": ["bo", "", "sad"],
+        "emotion/happy/c.png": ["", "", "happy"],
+        "images/emotion/happy/d.png": ["", "", "happy"],
+    }
+    assert {file: row for file, *row in collect(LAYOUT, tmp_path).to_numpy().tolist()} == expected
+    assert capsys.readouterr().out == ""
+    write_labels(tmp_path / "labels.csv", [{"file": "emotion/Sad/b.png", "person": "bo"}])  # who, for class folders
+    table = collect(LAYOUT, tmp_path)
+    assert table["person"].tolist().count("bo") == 1 and len(table) == 3
+
+
+def test_class_folders_of_a_task_that_the_label_file_has_are_left_aside_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in ("face/yes/a.png", "face/yes/b.png", "face/no/c.png"):
+        paint(tmp_path / file, 1)
+    write_labels(tmp_path / "labels.csv", [{"file": "face/yes/a.png", "face": "perhaps"}])
+    assert list(collect(LAYOUT, tmp_path)["face"]) == ["perhaps"]
+    assert "face/: 2 pictures are left aside, for labels.csv has this task's labels" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/passwd", "x/../../a.png", "C:\\a.png", "..\\a.png"])

@@ -138,7 +138,40 @@ def test_no_picture_at_all_is_refused_with_counts_and_leaves_nothing(study: Path
         download()
     assert not paths.RAW.exists()
     assert not paths.DOWNLOAD_REPORT.exists()
-    assert not list(paths.DATA.iterdir())
+    assert list(paths.DATA.iterdir()) == [paths.REJECTED]
+
+
+@pytest.mark.parametrize(
+    ("written", "there"),
+    [
+        ("{0}.JPG", "{0}.jpg"),
+        ("{0}", "{0}.jpg"),
+        ("Photo {0}.png", "photo {0}.jpg"),
+        ("lab/{0}.jpg", "sub/{0}.jpg"),
+        ("C/My Photos\\{0}.jpg", "{0}.jpg"),
+        ("img_{0}.jpg", "img-{0}.jpg"),
+    ],
+)
+def test_wrong_file_names_are_shown_with_those_that_are_there(study: Path, written: str, there: str) -> None:
+    photos = study / ".." / "photos"
+    numbers = [f"{number:03d}" for number in range(7)]
+    for number, name in enumerate(numbers):
+        paint(photos / "images" / there.format(name), number)
+    write_labels(photos / "labels.csv", [{"file": written.format(name), "face": "x"} for name in numbers])
+    with pytest.raises(StudyError) as caught:
+        download()
+    message = str(caught.value)
+    assert "no labelled picture is left of 7" in message and "7 no such file" in message
+    asked = str(Path("images", written.format("000").replace("\\", "/")))
+    nearest = str(Path("images", there.format("000")))
+    assert f"  {asked}: no such file: the nearest name there is {nearest}\n" in message
+    assert message.endswith(f"all: {paths.REJECTED}") and len(message.splitlines()) == 7
+    listed = read_csv(paths.REJECTED)
+    assert list(listed.columns) == ["source_file", "reason"] and len(listed) == 7
+    assert all(there.format(name) in reason for name, reason in zip(numbers, listed["reason"], strict=True))
+    write_labels(photos / "labels.csv", [{"file": there.format(name), "face": "x"} for name in numbers])
+    download()
+    assert len(index()) == 7 and not paths.REJECTED.exists()
 
 
 def test_an_empty_folder_is_refused_with_the_layouts(study: Path) -> None:

@@ -1,6 +1,7 @@
 """Planted leaks of every kind, found by the check and, where asked for, put in one split by the split."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from PIL import Image, ImageEnhance, ImageOps
 from facestudy.csv_writer import write_csv
 from facestudy.errors import StudyError
 from facestudy.project import paths
+from facestudy.project.persons import person_groups
+from facestudy.project.tables import read_csv
+from stages.download import download
 from stages.leaks import leaks
 from stages.split import split
-from tests.inputs import write_params
+from tests.inputs import write_labels, write_params
 
 PICTURES = 60
 
@@ -154,3 +158,31 @@ def test_a_task_without_labels_has_no_leaks(study: Path) -> None:
     write_csv(paths.split("emotion"), pd.DataFrame(columns=["file", "label", "split", "group"]))
     leaks("emotion")
     assert json.loads((paths.task_metrics("emotion") / "leaks.json").read_text())["near_copies"] == 0
+
+
+def test_a_person_in_several_spellings_is_one_person(study: Path) -> None:
+    spellings = ["Jos\u00e9", "JOS\u00c9", "Jose\u0301", "jos\u00e9 ", "jos\u00e9\u200b"]
+    rows = [
+        {"file": name(number), "person": spellings[number % 5] if number < 20 else f"p{number}", "emotion": label}
+        for number, label in enumerate(["happy", "sad"] * 30)
+    ]
+    write_labels(study / "photos" / "labels.csv", rows)
+    shutil.copytree(paths.RAW / "images", study / "photos" / "images")
+    folder = {"data.source": "folder", "data.folder.path": "photos"}
+
+    def run(group: str) -> pd.DataFrame:
+        """The rows of the pictures of this person."""
+        write_params(study, {**folder, "split.group": group})
+        download()
+        split("emotion")
+        leaks("emotion")
+        table = read_csv(paths.RAW / "index.csv").merge(read_csv(paths.split("emotion")), on="file")
+        return table[table["source_file"].isin([f"images/{name(number)}" for number in range(20)])]
+
+    together = run("person")
+    assert len(together) == 20 and together["split"].nunique() == 1
+    assert person_groups(together, None).nunique() == 1  # by which `evaluate` computes its intervals
+    assert json.loads((paths.task_metrics("emotion") / "leaks.json").read_text())["people"] == 0
+    apart = run("none")
+    report = json.loads((paths.task_metrics("emotion") / "leaks.json").read_text())
+    assert (report["people"], report["pictures_of_them"]) == (1, (apart["split"] == "validation").sum())

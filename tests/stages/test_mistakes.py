@@ -32,7 +32,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = paths.prepared("emotion")
     folder.mkdir(parents=True)
     np.save(folder / "images.npy", np.random.default_rng(0).integers(0, 256, (30, 64, 64, 3), dtype=np.uint8))
-    write_csv(folder / "index.csv", pd.DataFrame({"file": files(), "label": "happy", "split": "validation"}))
+    extras = {"index": "", "level_0": ""}  # columns of the user's, with names that pandas uses itself
+    write_csv(folder / "index.csv", pd.DataFrame({"file": files(), "label": "happy", "split": "validation", **extras}))
     recipe = load().variants[VARIANT].recipe()
     metadata = CheckpointMetadata(
         task="emotion",

@@ -67,7 +67,7 @@ def test_empty_where_nothing_is_pretrained(source: str) -> None:
 def write_folder(columns: tuple[str, str, str] = ("file", "person", "emotion")) -> None:
     rows = [
         ("a.png", "Ann", "happy"),
-        ("b.png", "Ann", ""),
+        ("b.png", "ANN ", ""),
         ("c.png", "", "Sad"),
         ("d.png", "", ""),
         ("e.png", "Bo", ""),
@@ -82,7 +82,7 @@ def test_a_folder_without_its_unlabelled_and_unreadable_pictures(capsys: pytest.
     write_folder()
     array, index = packed(FOLDER)
     assert len(array) == len(index) == 23
-    assert list(photos_of(index)["person"]) == ["Ann", "Ann", ""]
+    assert list(photos_of(index)["person"]) == ["ann", "ann", ""]
     assert list(photos_of(index)["emotion"]) == ["happy", "", "sad"]
     assert "23 of 24 pictures packed" in capsys.readouterr().out
 
@@ -116,7 +116,7 @@ def test_its_columns_may_have_other_names_or_the_person_alone_be_known() -> None
     write_folder(("picture", "who", "mood"))
     columns: dict[str, Any] = {"file": "picture", "person": "who", "emotion": None}
     _, index = packed(FOLDER | {"weights.pretrain.columns": columns})
-    assert list(photos_of(index)["person"]) == ["Ann", "Ann"]
+    assert list(photos_of(index)["person"]) == ["ann", "ann"]
     assert set(photos_of(index)["emotion"]) == {""}
 
 

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from facestudy.errors import StudyError
 from facestudy.project import paths
 from facestudy.project.tables import read_csv
 from stages.split import split
-from tests.inputs import write_params
+from tests.inputs import ROOT, paint, write_labels, write_params
 
 
 @pytest.fixture
@@ -279,3 +282,26 @@ def test_the_smallest_classes_that_are_allowed_reach_both_sides(study: Path) -> 
     write_params(study, {"split.validation": 0.9})
     write_index({"target": 3, "stranger": 4})
     assert drawn()["split"].value_counts()["train"] >= 4
+
+
+@pytest.mark.parametrize("changes", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_labels_and_file_names_in_a_terminal_without_their_letters(study: Path, changes: dict[str, str]) -> None:
+    rows = [{"file": f"jos\u00e9{number}.png", "face": "Zo\u00eb" if number % 2 else "\u5feb"} for number in range(8)]
+    for number, row in enumerate(rows):
+        paint(study / "photos" / "images" / row["file"], number)
+    write_labels(study / "photos" / "labels.csv", rows)
+    source = {"data.source": "folder", "data.folder.path": "photos"}
+    write_params(study, {**source, "tasks.face.positive": "ZO\u00cb"})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **changes}
+    for stage, shown in {"stages.download": "4 zo\\xeb", "stages.split face": "3 ZO\\xcb"}.items():
+        command = [sys.executable, "-m", *stage.split()]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        assert shown in done.stdout.decode("ascii")
+    assert read_csv(paths.split("face"))["label"].value_counts().to_dict() == {"ZO\u00cb": 4, "other": 4}
+
+
+def test_labels_of_a_column_that_the_source_does_not_name_are_compared_like_any_other(study: Path) -> None:
+    write_params(study, {"tasks.face.positive": None})
+    write_index({"Yes": 4, "yes ": 4, "no": 4})
+    assert drawn()["label"].value_counts().to_dict() == {"yes": 8, "no": 4}
