@@ -94,5 +94,5 @@ def shortened(label: str, length: int = 14) -> str:
 
 
 def style() -> AbstractContextManager[None]:
-    """The settings of study.mplstyle over matplotlib's own, whatever the machine's, while a figure is made and saved."""
+    """Those of study.mplstyle over matplotlib's own, not the machine's settings, while a figure is made and saved."""
     return context(Path(__file__).with_name("study.mplstyle"), after_reset=True)
