@@ -111,9 +111,10 @@ def whole_epochs(axes: Axes, first: int, last: int, ticks: int = 9) -> None:
 def shortened(label: str, length: int = 14) -> str:
     """A label that fits beside an axis, control characters left out."""
     clean = "".join(sign if sign.isprintable() else " " for sign in label)
+    clean = f" {clean}" if clean.startswith("_") else clean  # which matplotlib would leave out of a legend
     return clean if len(clean) <= length else clean[: length - 1] + "…"
 
 
 def style() -> AbstractContextManager[None]:
-    """The settings of study.mplstyle, while a figure is made and saved."""
-    return context(Path(__file__).with_name("study.mplstyle"))
+    """Those of study.mplstyle over matplotlib's own, not the machine's settings, while a figure is made and saved."""
+    return context(Path(__file__).with_name("study.mplstyle"), after_reset=True)

@@ -9,6 +9,7 @@ from facestudy.project.labels import label_form
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+MAX_LISTED = 20  # seeds in a message
 LARGEST_SIDE = 512  # of packed pictures
 Side = Annotated[int, Field(ge=32, le=LARGEST_SIDE)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -166,7 +167,7 @@ class Pretrain(Section):
     pictures: Annotated[int, Field(ge=2)]
     batch_size: Annotated[int, Field(ge=2)]
     lr: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     person_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     augmentation: Augmentation
     precision: Precision
@@ -205,7 +206,7 @@ class Recipe(Section):
     optimizer: Literal["adam", "adamw", "sgd"]
     lr: Positive
     schedule: Literal["constant", "cosine"]
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     class_weights: Literal["none", "balanced"]
     augmentation: Augmentation
     precision: Precision
@@ -250,10 +251,11 @@ class Parameters(Section):
         folds = self.split.folds
         if folds == 1:
             raise ValueError("split.folds: one fold leaves nothing to train on; 2 or more, or 0 for a single split")
-        if folds and sorted(seed % folds for seed in self.seeds) != list(range(folds)):
+        if folds and (len(self.seeds) != folds or len({seed % folds for seed in self.seeds}) < folds):
+            shown = list(range(folds)) if folds <= MAX_LISTED else f"0 to {folds - 1}"
             raise ValueError(
                 f"seeds: {self.seeds} must be {folds} for split.folds: {folds}, one whose remainder by {folds} is "
-                f"each fold's number, as {list(range(folds))}"
+                f"each fold's number, as {shown}"
             )
         for arch, settings in self.weights.architectures.items():
             sizes = {stretch.size for stretch in settings.rounds} - {self.preprocess.size}
