@@ -15,9 +15,9 @@ import pandas as pd
 
 from facestudy.errors import StudyError
 from facestudy.project.labels import label_form
+from facestudy.project.photo_folders import is_clutter, obstacles, printable
 from facestudy.project.sections import Layout
 
-CLUTTER = {"__macosx", "thumbs.db", "desktop.ini"}
 RESERVED = {"id", "source_file", "label", "split", "group", "faces_found", "crop"}  # columns of later tables
 DELIMITERS = ",;\t"
 MAX_LINES = 40
@@ -27,10 +27,13 @@ def collect(layout: Layout, root: Path) -> pd.DataFrame:
     """The labelled pictures of a folder: file (relative to root), person, a column per task, then the extras.
 
     All columns are text, a missing value is an empty string. A file may be missing, which reading it finds. Raises
-    StudyError for a folder in neither layout, a label file that cannot be read, and a path that leaves the folder.
+    StudyError for a folder in neither layout, what cannot be read in it (project/photo_folders.py), a label file that
+    cannot be read, and a path that leaves the folder.
     """
     if not root.is_dir():
         raise StudyError(f"the photo folder {root} is not there; see data.folder.path in params.yaml")
+    if found := obstacles(root):
+        raise StudyError(f"not all in {root} can be read:\n" + "\n".join(f"  {obstacle}" for obstacle in found))
     _check_inside(layout.images, "images")
     _check_inside(layout.labels, "labels")
     table = _from_label_file(layout, root) if (root / layout.labels).is_file() else class_folders(layout, root)
@@ -48,9 +51,9 @@ def collect(layout: Layout, root: Path) -> pd.DataFrame:
 def tree(root: Path) -> str:
     """What a folder holds, for a message: a line for each folder and file ending, with the count."""
     files = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    shown = (file for file in files if not any(map(is_hidden, file.parts)))
+    shown = (file for file in files if not any(map(is_clutter, file.parts)))
     counts = sorted(Counter((f"{file.parent}/", file.suffix.lower() or "no ending") for file in shown).items())
-    lines = [f"  {folder}  {count} {ending}" for (folder, ending), count in counts[:MAX_LINES]]
+    lines = [printable(f"  {folder}  {count} {ending}") for (folder, ending), count in counts[:MAX_LINES]]
     return "\n".join([*lines, "  ..."] if len(counts) > MAX_LINES else lines or ["  no files"])
 
 
@@ -154,9 +157,9 @@ def _class_files(root: Path, folder: Path) -> list[tuple[str, str]]:
     return [
         (file.relative_to(root).as_posix(), label.name)
         for label in sorted(folder.iterdir())
-        if label.is_dir() and not is_hidden(label.name)
+        if label.is_dir() and not is_clutter(label.name)
         for file in sorted(label.rglob("*"))
-        if file.is_file() and not any(map(is_hidden, file.relative_to(label).parts))
+        if file.is_file() and not any(map(is_clutter, file.relative_to(label).parts))
     ]
 
 
@@ -166,8 +169,3 @@ def _persons(layout: Layout, files: "pd.Series[str]") -> list[str]:
     pattern = re.compile(layout.person_pattern)
     matches = (pattern.search(PurePosixPath(file).name) for file in files)
     return [(match.group(1) or "") if match else "" for match in matches]
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a name is a system's own, not the user's."""
-    return name.startswith(".") or name.lower() in CLUTTER
