@@ -1,6 +1,8 @@
-"""Refuse a wrong params.yaml before any work.
+"""Refuse a wrong params.yaml, and photos that cannot be read whole, before any work.
 
-In: the whole of params.yaml, and the paths it names.
+In: the whole of params.yaml, the paths it names, and the names of what lies in the folders of photos. DVC runs this
+stage for a change of params.yaml alone, since a dependency on the folders would be hashed first, which is where DVC
+hangs or fails; after other changes there, `python -m stages.check` looks at them.
 Out: data/checked.txt, the same bytes every time, so that a change elsewhere in params.yaml reruns this alone;
 data/study.json, the names and titles of tasks, variants and seeds in their order, which the stages that
 lay models side by side depend on, rather than on all that a variant holds.
@@ -13,6 +15,7 @@ from facestudy.errors import StudyError
 from facestudy.project import parameters, paths, sections
 from facestudy.project.files import write_json, write_text
 from facestudy.project.labels import label_form
+from facestudy.project.photo_folders import obstacles
 from facestudy.stage import run
 
 CHECKED = "params.yaml is in order\n"
@@ -29,11 +32,12 @@ COLUMNS = {"file", "person", "id", "source_file", "label", "split", "group", "fa
 
 
 def check() -> None:
-    """Write both files; StudyError that names every key at fault and what would be correct."""
+    """Write both files; StudyError that names every key at fault, or all in the photo folders, and what to do."""
     settings = parameters.load()
     faults = [*_missing_paths(settings), *_paths_in_outputs(settings), *_task_faults(settings)]
     if faults:
         raise StudyError(f"{paths.PARAMS} is wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
+    _check_photo_folders(settings)
     write_text(paths.CHECKED, CHECKED)
     tasks = {name: TaskNames(title=task.title, positive=task.positive) for name, task in settings.tasks.items()}
     titles = {name: variant.title for name, variant in settings.variants.items()}
@@ -64,6 +68,15 @@ def _missing_paths(settings: sections.Parameters) -> list[str]:
         elif not Path(file).is_file():
             faults.append(f"{key}: there is no file {file}")
     return faults
+
+
+def _check_photo_folders(settings: sections.Parameters) -> None:
+    """Before DVC hashes them, at which it would hang, fail without a name, or look past a part."""
+    found = [
+        f"  {key}: {obstacle}" for key, path in _photo_folders(settings).items() for obstacle in obstacles(Path(path))
+    ]
+    if found:
+        raise StudyError("not all in the folders of photos can be read:\n" + "\n".join(found))
 
 
 def _paths_in_outputs(settings: sections.Parameters) -> list[str]:

@@ -1,6 +1,8 @@
 """Photos that a command line names: files, folders, patterns, and what comes on standard input."""
 
+import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,8 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 from facestudy.errors import StudyError
-from facestudy.photos.reading import ENDINGS
+from facestudy.photos.formats import ENDINGS, TO_CONVERT, VIDEO
+from facestudy.project.photo_folders import is_clutter, printable
 
 STANDARD_INPUT = "-"
 FROM_STANDARD_INPUT = "standard_input"  # name of a photo whose bytes came that way
@@ -45,9 +48,7 @@ def _from_standard_input(folder: Path) -> list[Path]:
 def _files(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        Image.init()
-        endings = {ending for ending, kind in Image.registered_extensions().items() if kind in ENDINGS}
-        photos = sorted(photo for photo in path.rglob("*") if photo.suffix.lower() in endings and photo.is_file())
+        photos = _below(path)
         if not photos:
             raise StudyError(f"{name}: no picture lies in this folder (JPEG, PNG, WebP, BMP, TIFF, GIF, ...)")
         return photos
@@ -57,7 +58,33 @@ def _files(name: str) -> list[Path]:
         matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     except ValueError as error:
         raise StudyError(f"{name}: not a pattern ({error})") from None
-    files = [match for match in matches if match.is_file()]
+    # Clutter counts where the pattern itself names it.
+    own = (match for match in matches if not any(map(is_clutter, set(match.parts) - set(path.parts))))
+    files = [match for match in own if match.is_file()]
     if not files:
         raise StudyError(f"{name}: no file matches this pattern")
     return files
+
+
+def _below(folder: Path) -> list[Path]:
+    """The photos below a folder, also those to be converted first; what is passed over is told on standard error."""
+    Image.init()
+    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in ENDINGS}
+    endings |= {ending for ending, advice in TO_CONVERT.items() if advice != VIDEO}
+    photos: list[Path] = []
+    passed_over: Counter[str] = Counter()
+    for top, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_clutter(name)]
+        for link in (Path(top, name) for name in folders):
+            if link.is_symlink():
+                text = printable(f"{link}: a link to a folder, passed over; name it too to have its photos answered")
+                print(text, file=sys.stderr)
+        for file in (Path(top, name) for name in files if not is_clutter(name)):
+            if file.suffix.lower() in endings:
+                photos.append(file)
+            else:
+                passed_over[file.suffix.lower() or "no ending"] += 1
+    if passed_over:
+        kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(passed_over.items()))
+        print(printable(f"{folder}: passed over {kinds}"), file=sys.stderr)
+    return sorted(photos)

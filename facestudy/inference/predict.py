@@ -23,6 +23,7 @@ from facestudy.inference.boxes import caption, write_boxed
 from facestudy.inference.inputs import FROM_STANDARD_INPUT, photo_files
 from facestudy.photos.reading import UnreadablePicture
 from facestudy.project.files import write_text
+from facestudy.project.photo_folders import printable
 
 NO_FACE = "no face found"
 COLUMNS = ["photo", "face", "x", "y", "width", "height", "task", "variant", "label", "probability", "problem"]
@@ -124,5 +125,4 @@ def _table(photos: Iterable[Photo]) -> Group:
 def _printable(photo: Photo) -> str:
     """A photo's path as text that any terminal and file can take."""
     path = photo.path.name if photo.path.name == FROM_STANDARD_INPUT else str(photo.path)
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(sign if sign.isprintable() else "�" for sign in text)
+    return printable(path)

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-# Formats that are read, with the ending that a copy gets; Pillow's others run old or outside decoders.
-ENDINGS = {
-    "JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "DIB": ".bmp", "TIFF": ".tif", "GIF": ".gif",
-    "PPM": ".ppm", "JPEG2000": ".jp2", "AVIF": ".avif",
-}  # fmt: skip
+from facestudy.photos.formats import CAMERA_RAW, DNG_VERSION, ENDINGS, TO_CONVERT, to_convert
+
 MIN_SIDE = 16  # pixels; below it there is no face to see
+DEPTHS = (8, 10, 12, 14, 16)  # bits of whole grey values
+WHITE_IS_ZERO = 262  # a TIFF tag, which is then 0
 BACKGROUND = (128, 128, 128)  # behind transparent pixels: neither the dark nor the light of a face
 
 
@@ -28,13 +27,18 @@ def read(path: Path, max_megapixels: float) -> NDArray[np.uint8]:
     """Pixels of a picture file, uint8 (height, width, 3), RGB, upright by its EXIF orientation.
 
     Grey, palette, CMYK and 16-bit pictures are converted, transparency lies over a mid grey, of an
-    animation the first frame counts. Raises UnreadablePicture with the reason; size and format
-    are checked on the header, before any pixel is decoded.
+    animation the first frame counts. Whole grey values have the fewest of 8, 10, 12, 14 or 16 bits that hold the
+    brightest one, since files of 16 bits do not say how many are used; grey with a fraction is 0 to 1 or 0 to 255.
+    Raises UnreadablePicture with the reason; size and format are checked on the header, before any pixel is decoded.
     """
     with _opened(path, max_megapixels) as image:
         try:
+            deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
+            negative = getattr(image, "tag_v2", {}).get(WHITE_IS_ZERO) == 0
             image.load()
-            return np.asarray(_rgb(_upright(image)), dtype=np.uint8)
+            if deep and not image.mode.startswith("I"):
+                _check_deep_colours(image)
+            return np.asarray(_rgb(_upright(image), negative), dtype=np.uint8)
         except UnreadablePicture:
             raise
         except Exception as error:  # decoders raise whatever broken bytes lead them to
@@ -68,8 +72,12 @@ def _opened(path: Path, max_megapixels: float) -> Iterator[Image.Image]:
         except PermissionError:
             raise UnreadablePicture("no permission to read") from None
         except Exception as error:
-            raise UnreadablePicture(f"not a picture: {_message(error)}") from None
+            raise UnreadablePicture(to_convert(path) or f"not a picture: {_message(error)}") from None
         with image:
+            # Pillow would read the small preview that comes first in it.
+            raw = TO_CONVERT.get(path.suffix.lower()) == CAMERA_RAW or DNG_VERSION in getattr(image, "tag_v2", {})
+            if raw and image.format == "TIFF":
+                raise UnreadablePicture(CAMERA_RAW)
             _check_size(image, max_megapixels)
             yield image
 
@@ -90,9 +98,17 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _check_deep_colours(image: Image.Image) -> None:
+    """Of colours of 16 bits Pillow keeps the upper eight, in which those of 14 and fewer leave little."""
+    brightest = int(np.asarray(image.convert("RGB")).max())
+    if 0 < brightest < 64:
+        raise UnreadablePicture("unknown range: colours of 16 bits that are all dark; save the picture with 8 bits")
+
+
+def _rgb(image: Image.Image, negative: bool) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(_eight_bit(np.asarray(image)))
+        grey = _eight_bit(np.asarray(image))
+        image = Image.fromarray(255 - grey if negative else grey)  # which Pillow does for grey of 8 bits alone
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image).convert("RGB")
@@ -101,10 +117,11 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _eight_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
     lowest, highest = float(values.min()), float(values.max())
-    scale = 255 / 65535 if np.issubdtype(values.dtype, np.integer) else 255.0 if highest <= 1 else 1.0
-    if not (lowest >= 0 and highest * scale <= 255):  # NaN fails both
-        raise UnreadablePicture(f"unknown range: values from {lowest:g} to {highest:g}")
-    return np.rint(values.astype(np.float64) * scale).astype(np.uint8)
+    tops = [2**bits - 1 for bits in DEPTHS] if np.issubdtype(values.dtype, np.integer) else [1, 255]
+    top = next((top for top in tops if highest <= top), None)  # None for NaN too
+    if top is None or lowest < 0:
+        raise UnreadablePicture(f"unknown range: values from {lowest:g} to {highest:g}; save the picture with 8 bits")
+    return np.rint(values.astype(np.float64) * (255 / top)).astype(np.uint8)
 
 
 def _message(error: Exception) -> str:

@@ -14,10 +14,10 @@ import pandas as pd
 
 from facestudy.errors import StudyError
 from facestudy.project.labels import label_form
+from facestudy.project.photo_folders import is_clutter, obstacles, printable
 from facestudy.project.sections import Layout
 from facestudy.sources.label_file import check_inside, located, read_table
 
-CLUTTER = {"__macosx", "thumbs.db", "desktop.ini"}
 RESERVED = {"id", "source_file", "label", "split", "group", "faces_found", "crop"}  # columns of later tables
 MAX_LINES = 40
 
@@ -26,11 +26,14 @@ def collect(layout: Layout, root: Path) -> pd.DataFrame:
     """The labelled pictures of a folder: file (relative to root), person, a column per task, then the extras.
 
     All columns are text, a missing value is an empty string; labels and persons are in the form in which they are
-    compared. A file may be missing, which reading it finds. Prints what is left aside. Raises
-    StudyError for a folder in neither layout, a label file that cannot be read, and a path that leaves the folder.
+    compared. A file may be missing, which reading it finds. Prints what is left aside. Raises StudyError for a folder
+    in neither layout, what cannot be read in it (project/photo_folders.py), a label file that cannot be read, and a
+    path that leaves the folder.
     """
     if not root.is_dir():
         raise StudyError(f"the photo folder {root} is not there; see data.folder.path in params.yaml")
+    if found := obstacles(root):
+        raise StudyError(f"not all in {root} can be read:\n" + "\n".join(f"  {obstacle}" for obstacle in found))
     check_inside(layout.images, "images")
     check_inside(layout.labels, "labels")
     folders = class_folders(layout, root)
@@ -60,9 +63,9 @@ def collect(layout: Layout, root: Path) -> pd.DataFrame:
 def tree(root: Path) -> str:
     """What a folder holds, for a message: a line for each folder and file ending, with the count."""
     files = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    shown = (file for file in files if not any(map(is_hidden, file.parts)))
+    shown = (file for file in files if not any(map(is_clutter, file.parts)))
     counts = sorted(Counter((f"{file.parent}/", file.suffix.lower() or "no ending") for file in shown).items())
-    lines = [f"  {folder}  {count} {ending}" for (folder, ending), count in counts[:MAX_LINES]]
+    lines = [printable(f"  {folder}  {count} {ending}") for (folder, ending), count in counts[:MAX_LINES]]
     return "\n".join([*lines, "  ..."] if len(counts) > MAX_LINES else lines or ["  no files"])
 
 
@@ -144,9 +147,9 @@ def _class_files(root: Path, folder: Path) -> list[tuple[str, str]]:
     return [
         (file.relative_to(root).as_posix(), label.name)
         for label in sorted(folder.iterdir())
-        if label.is_dir() and not is_hidden(label.name)
+        if label.is_dir() and not is_clutter(label.name)
         for file in sorted(label.rglob("*"))
-        if file.is_file() and not any(map(is_hidden, file.relative_to(label).parts))
+        if file.is_file() and not any(map(is_clutter, file.relative_to(label).parts))
     ]
 
 
@@ -156,8 +159,3 @@ def _persons(layout: Layout, files: "pd.Series[str]") -> list[str]:
     pattern = re.compile(layout.person_pattern)
     matches = (pattern.search(PurePosixPath(file).name) for file in files)
     return [(match.group(1) or "") if match else "" for match in matches]
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a name is a system's own, not the user's."""
-    return name.startswith(".") or name.lower() in CLUTTER

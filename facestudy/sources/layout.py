@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from facestudy.errors import StudyError
+from facestudy.project.photo_folders import is_clutter
 from facestudy.project.sections import Layout
-from facestudy.sources.folder import class_folders, is_hidden
+from facestudy.sources.folder import class_folders
 
 DEPTH = 4
 
@@ -24,7 +25,7 @@ def find_layout_root(layout: Layout, root: Path) -> Path:
         if fitting:
             return fitting[0]
         below = (path for folder in level for path in sorted(folder.iterdir()))
-        level = [path for path in below if path.is_dir() and not path.is_symlink() and not is_hidden(path.name)]
+        level = [path for path in below if path.is_dir() and not path.is_symlink() and not is_clutter(path.name)]
     return root
 
 

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from facestudy.project.labels import label_form
+from facestudy.project.photo_folders import is_clutter
 
 MAX_SEARCHED = 10  # names that are compared with many files, letter by letter: seconds for 10,000 files
 
@@ -14,7 +15,7 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         paths = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-        self._names = sorted(path.as_posix() for path in paths if not path.name.startswith("."))
+        self._names = sorted(path.as_posix() for path in paths if not is_clutter(path.name))
         self._by_form: defaultdict[str, list[str]] = defaultdict(list)
         for name in self._names:
             for form in _forms(name):

@@ -199,6 +199,26 @@ def test_names_of_a_folder_are_pictures_alone(study: Path, monkeypatch: pytest.M
         assert [path.name for path in found] == [f"pretrain_0000{number}.jpg" for number in range(4)] + ["two.jpg"]
 
 
+def test_a_folder_gives_no_clutter_and_tells_what_it_passes_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = Image.fromarray(np.full((32, 32, 3), 90, np.uint8))
+    for name in ("a.jpg", "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", "#recycle/b.jpg", ".thumbnails/c.jpg"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(tmp_path / "photos" / name)
+    for name in ("d.HEIC", "e.nef", "f.mov", "g.txt"):
+        (tmp_path / "photos" / name).write_bytes(b"x")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "photos" / "third").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "lost.jpg").symlink_to("nowhere")
+    with photo_files([str(tmp_path / "photos")]) as found:
+        assert [path.name for path in found] == ["a.jpg", "d.HEIC", "e.nef", "lost.jpg"]
+    told = capsys.readouterr().err
+    assert "passed over 1 .mov, 1 .txt" in told and "third: a link to a folder" in told
+    with photo_files([str(tmp_path / "photos" / "**" / "*.jpg")]) as found:
+        assert [path.name for path in found] == ["a.jpg"]
+
+
 def test_a_task_without_labels_is_passed_over_or_named(study: Path, tmp_path: Path) -> None:
     copy_exports(study, tmp_path)
     for scores in tmp_path.glob("metrics/face/*/0/scores.json"):

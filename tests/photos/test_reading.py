@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -56,6 +57,50 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path, name: str, kind
     mode = "I;16B" if kind == ">u2" else "I;16"
     image = Image.frombytes(mode, (64, 48), values.tobytes())
     assert close_to_ramp(read(saved(tmp_path / name, image), LIMIT), within=1)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "int32.tif"])
+def test_fewer_bits_in_sixteen_come_into_range(tmp_path: Path, name: str, bits: int) -> None:
+    values = np.rint(RAMP / 255 * (2**bits - 1))
+    image = Image.fromarray(values.astype(np.int32 if name == "int32.tif" else np.uint16))
+    assert close_to_ramp(read(saved(tmp_path / name, image), LIMIT), within=1)
+
+
+def test_grey_of_sixteen_bits_whose_zero_is_white(tmp_path: Path) -> None:
+    values = 65535 - RAMP.astype(np.uint16) * 257
+    image = Image.frombytes("I;16", (64, 48), values.astype("<u2").tobytes())
+    assert close_to_ramp(read(saved(tmp_path / "a.tif", image, tiffinfo={262: 0}), LIMIT), within=1)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_colours_of_sixteen_bits_that_use_fewer_are_told(tmp_path: Path, name: str) -> None:
+    colours = np.repeat(RAMP[..., None].astype(np.uint16), 3, axis=2)
+    cv2.imwrite(str(tmp_path / name), colours * 16)
+    assert reason(tmp_path / name).startswith("unknown range: colours of 16 bits")
+    cv2.imwrite(str(tmp_path / name), colours * 257)
+    assert close_to_ramp(read(tmp_path / name, LIMIT), within=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.HEIC", b"\0\0\0\x18ftypheic" + bytes(40), "HEIC, to be converted to JPEG first: `magick"),
+        ("a.jpg", b"\0\0\0\x18ftypmif1" + bytes(40), "HEIC, to be converted to JPEG first: `magick"),
+        ("a.MOV", b"\0\0\0\x18ftypqt  " + bytes(40), "video, to be cut into pictures first: `ffmpeg"),
+        ("a.raf", b"FUJIFILMCCD-RAW " + bytes(40), "camera raw, to be exported as JPEG first"),
+    ],
+)
+def test_formats_to_convert_are_told_with_how(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert reason(tmp_path / name).startswith(expected)
+
+
+def test_the_preview_in_a_camera_raw_is_not_taken_for_the_photo(tmp_path: Path) -> None:
+    preview = Image.fromarray(RAMP)
+    preview.save(tmp_path / "a.NEF", "TIFF")
+    preview.save(tmp_path / "b.tif", tiffinfo={50706: b"\1\4\0\0"})
+    assert reason(tmp_path / "a.NEF").startswith("camera raw") and reason(tmp_path / "b.tif").startswith("camera raw")
 
 
 def test_floats_from_0_to_1_are_scaled_and_others_of_unknown_range_are_refused(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -270,6 +271,42 @@ def test_an_unknown_layout_names_what_was_found_and_what_works(tmp_path: Path) -
     for part in ("happy/  3 .jpg", "1 .ipynb", "labels.csv", "face/<label>/, emotion/<label>/"):
         assert part in message
     assert "not there" in refused(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    "clutter",
+    ["@eaDir/a.jpg", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", ".AppleDouble", ".sync"],
+)
+def test_clutter_of_systems_is_no_picture(tmp_path: Path, clutter: str) -> None:
+    for file in ("face/Target/a.png", "emotion/sad/b.png", f"face/Target/{clutter}/c.png", f"face/{clutter}/d.png"):
+        paint(tmp_path / file, 1)
+    assert list(collect(LAYOUT, tmp_path)["file"]) == ["emotion/sad/b.png", "face/Target/a.png"]
+
+
+@pytest.mark.parametrize("link", ["images", "face/third", "face/target/deep"])
+def test_a_link_to_a_folder_below_is_refused_and_one_as_the_path_works(tmp_path: Path, link: str) -> None:
+    paint(tmp_path / "real" / "face" / "target" / "a.png", 1)
+    (tmp_path / "linked").symlink_to("real")
+    assert list(collect(LAYOUT, tmp_path / "linked")["file"]) == ["face/target/a.png"]
+    paint(tmp_path / "elsewhere" / "b.png", 2)
+    (tmp_path / "real" / link).symlink_to(tmp_path / "elsewhere")
+    message = refused(tmp_path / "linked")
+    assert f"linked/{link}: a link to a folder" in message and "Put the folder itself" in message
+
+
+def test_what_is_no_file_and_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    paint(tmp_path / "face" / "target" / "a.png", 1)
+    os.mkfifo(tmp_path / "face" / "pipe")
+    (tmp_path / "face" / "lost.png").symlink_to("nowhere")
+    (tmp_path / "face" / "target" / "j\udcfcrg.png").write_bytes(b"")
+    message = refused(tmp_path)
+    for part in (
+        "face/pipe: no file but a pipe",
+        "face/lost.png: a link whose target",
+        "j\ufffdrg.png: a name that is not",
+    ):
+        assert part in message
+    message.encode("utf-8")
 
 
 def paint_text(path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,17 @@ def test_photos_among_the_outputs_are_refused(study: Path, path: str) -> None:
     (study / path).mkdir(parents=True, exist_ok=True)
     message = refused(study, {"data.folder.path": path})
     assert f"data.folder.path: {path} overlaps" in message
+
+
+@pytest.mark.parametrize("folder", ["data/photos", "data/pretrain-photos"])
+def test_what_dvc_would_hang_at_or_look_past_is_refused_before_it_looks(study: Path, folder: str) -> None:
+    os.mkfifo(study / folder / "pipe")
+    (study / folder / "\udcfc.jpg").write_bytes(b"")
+    (study / folder / "images").symlink_to(study)
+    message = refused(study, {})
+    for part in (f"{folder}/pipe: no file", f"{folder}/\ufffd.jpg: a name", f"{folder}/images: a link to a folder"):
+        assert part in message
+    assert "data.folder.path: " in message or "weights.pretrain.path: " in message
 
 
 def test_all_faults_are_named_at_once(study: Path) -> None:
