@@ -41,7 +41,7 @@ def _described(fault: Any) -> str:
     if fault["type"] == "missing":
         return f"{key}: is missing"
     if fault["type"] == "string_type" and isinstance(fault["input"], bool | int | float):
-        quoted = f'"{str(fault["input"])}"'
+        quoted = f'"{fault["input"]!s}"'
         return f"{key}: {fault['input']!r} is no text; put it in quotes, as {quoted} here or -S '{key}={quoted}'"
     return f"{key}: {fault['input']!r} is refused; {fault['msg'][0].lower()}{fault['msg'][1:]}"
 

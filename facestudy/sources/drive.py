@@ -12,7 +12,7 @@ from facestudy.project.sections import Drive
 from facestudy.sources import network
 from facestudy.sources.folder import tree
 from facestudy.sources.layout import find_layout_root
-from facestudy.sources.unpacking import ENDINGS, BrokenArchive, unpack
+from facestudy.sources.unpacking import ENDINGS, BrokenArchiveError, unpack
 
 RETRIES = 2
 
@@ -50,7 +50,7 @@ def prepare(settings: Drive, root: Path) -> Path:
         target = archive if stem.exists() else stem
         try:
             unpack(packed, target)
-        except BrokenArchive as fault:
+        except BrokenArchiveError as fault:
             shutil.rmtree(target, ignore_errors=True)
             print(f"left out: {fault}; if photos are in it, get it whole and run `dvc repro` again", file=sys.stderr)
         shutil.rmtree(packed.parent)

@@ -25,7 +25,7 @@ FAULTS = (
 )
 
 
-class BrokenArchive(StudyError):
+class BrokenArchiveError(StudyError):
     """An archive that cannot be read: broken, cut short, encrypted or of an unknown method."""
 
 
@@ -33,7 +33,7 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip or tar (plain, gz, bz2, xz) into an empty folder; only files and folders below it.
 
     Raises StudyError for an entry that is a link or a device, or whose path is absolute or holds "..", for an archive
-    above the limits on files, bytes and ratio, and BrokenArchive for a broken one. Of a broken one the folder may then
+    above the limits on files, bytes and ratio, and BrokenArchiveError for a broken one. Of that the folder may then
     hold some files; the caller removes it.
     """
     try:
@@ -44,7 +44,7 @@ def unpack(archive: Path, folder: Path) -> None:
             _unpack_tar(archive, folder)
     except FAULTS as error:
         full = isinstance(error, OSError) and error.errno is not None  # the disk's fault rather than the archive's
-        kind = StudyError if full else BrokenArchive
+        kind = StudyError if full else BrokenArchiveError
         raise kind(f"{archive.name} cannot be unpacked: {error or type(error).__name__}") from None
 
 

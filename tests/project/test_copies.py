@@ -10,7 +10,8 @@ from facestudy.errors import StudyError
 from facestudy.project.parameters import load
 from facestudy.sources.folder import collect
 from stages.check import check
-from tests.inputs import ROOT, write_params
+from tests.clone import run, shrunk_clone
+from tests.inputs import ROOT, paint, write_params
 
 
 def worktree(folder: Path) -> Path:
@@ -50,3 +51,22 @@ def test_missing_photos_are_explained_in_a_copy_alone(
         assert ("without the files that Git ignores" in str(caught.value)) == told
     page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
     assert "## Experiments with your photos" in page
+
+
+@pytest.mark.parametrize("way", ["--copy-paths", "outside", "dvc add"])
+def test_an_experiment_finds_photos_in_each_way_that_is_documented(tmp_path: Path, way: str) -> None:
+    clone = tmp_path / "study"
+    clone.mkdir()
+    shrunk_clone(clone)
+    place = {"--copy-paths": clone / "data" / "photos", "outside": tmp_path / "mine", "dvc add": clone / "photos"}[way]
+    for number in range(4):
+        paint(place / "face" / ("anna", "other")[number % 2] / f"{number}.png", number)
+    more = ["-S", f'data.folder.path="{place if way == "outside" else place.relative_to(clone)}"']
+    if way == "--copy-paths":
+        more += ["--copy-paths", "data/photos/face"]
+    if way == "dvc add":
+        run(clone, "dvc", "add", "photos")
+        run(clone, "git", "add", "photos.dvc", ".gitignore")
+        run(clone, "git", "commit", "-qm", "Photos")
+    keys = ["-S", "data.source=folder", "-S", 'tasks.face.positive="Zoë"', "-S", "~tasks.emotion"]
+    assert "4 pictures from folder" in run(clone, "dvc", "exp", "run", "--temp", *keys, *more, "download")
