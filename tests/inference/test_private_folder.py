@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from tests.exports import copy_exports
 from tests.inputs import ROOT, paint
@@ -34,9 +36,11 @@ def page(study: Path, temporary: Path) -> Iterator[tuple["subprocess.Popen[str]"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     with subprocess.Popen(command, cwd=study, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        address = process.stdout.readline().split()[0]
-        requests.get(address, timeout=60)
         try:
+            address = process.stdout.readline().split()[0]
+            with requests.Session() as session:  # the page prints its address just before it listens
+                session.mount("http://", HTTPAdapter(max_retries=Retry(connect=8, backoff_factor=0.1)))
+                session.get(address, timeout=60)
             yield process, address
         finally:
             process.kill()
