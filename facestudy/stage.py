@@ -10,11 +10,14 @@ from facestudy.errors import StudyError, message_of
 
 def run(stage: Callable[..., None]) -> None:
     """Run a stage with the arguments of the command line; one that the stage annotates as int is a seed."""
-    main(stage, *sys.argv[1:])
+    main(stage, *sys.argv[1:], interrupted="; the next `dvc repro` continues from here")
 
 
-def main(work: Callable[..., None], *arguments: object) -> None:
-    """Do the work and end the process: with 0, or with 1 and a message that is no traceback."""
+def main(work: Callable[..., None], *arguments: object, interrupted: str = "") -> None:
+    """Do the work and end the process: with 0, or with 1 and a message that is no traceback.
+
+    `interrupted`: what follows "was interrupted" in the message after Ctrl-C.
+    """
     name = work.__name__
     process.write_any_text()
     process.end_with_dvc()
@@ -23,7 +26,7 @@ def main(work: Callable[..., None], *arguments: object) -> None:
             _call(work, arguments)
         sys.stdout.flush()  # here, so that a full disk under it gets its message
     except KeyboardInterrupt:
-        sys.exit(f"{name} was interrupted; the next `dvc repro` continues from here")
+        sys.exit(f"{name} was interrupted{interrupted}")
     except Exception as error:
         message = message_of(error, name)
         if message is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from facestudy.contracts.study import Study, TaskNames
 from facestudy.errors import StudyError
-from facestudy.project import parameters, paths, sections
+from facestudy.project import copies, parameters, paths, sections
 from facestudy.project.files import write_json, write_text
 from facestudy.project.labels import label_form
 from facestudy.project.photo_folders import obstacles
@@ -24,7 +24,7 @@ OTHER = "other"  # what a binary task calls every label but the positive one
 OUTPUTS = (
     *(paths.FETCHING, paths.RAW, paths.EXPORTED, paths.METRICS, paths.TIMINGS, paths.PLOTS),
     *(path("any").parent for path in (paths.split, paths.leaks, paths.prepared, paths.weights, paths.initial_weights)),
-    *(paths.checkpoint("", "", 0).parent, paths.histograms("", "", 0).parent),
+    *(paths.checkpoint("", "", 0).parent, paths.histograms("", "", 0).parent, paths.CHECKED, paths.STUDY),
 )
 
 # Columns of the tables in data/, which a task's own column would hide.
@@ -49,9 +49,10 @@ def _photo_folders(settings: sections.Parameters) -> dict[str, str]:
     return {"data.folder.path": settings.data.folder.path, "weights.pretrain.path": settings.weights.pretrain.path}
 
 
-def _missing_paths(settings: sections.Parameters) -> list[str]:
+def _own_files(settings: sections.Parameters) -> dict[str, tuple[str | None, str]]:
+    """The files that the user brings, by key; each with what the key takes."""
     data, weights, preprocess = settings.data, settings.weights, settings.preprocess
-    files = {}
+    files: dict[str, tuple[str | None, str]] = {}
     if data.source == "archive" and "://" not in (data.archive.location or ""):
         files["data.archive.location"] = (data.archive.location, "a URL or a path")
     if preprocess.detector == "yunet" or preprocess.detector_file.path is not None:
@@ -60,13 +61,20 @@ def _missing_paths(settings: sections.Parameters) -> list[str]:
     if weights.source == "file":
         for name, architecture in weights.architectures.items():
             files[f"weights.architectures.{name}.file.path"] = (architecture.file.path, "the path of a weights file")
+    return files
+
+
+def _missing_paths(settings: sections.Parameters) -> list[str]:
     folders = _photo_folders(settings).items()
-    faults = [f"{key}: there is no folder {path}" for key, path in folders if not Path(path).is_dir()]
-    for key, (file, advice) in files.items():
+    hint = copies.hint()
+    faults = [
+        f"{key}: there is no folder {path}{_home(path)}{hint}" for key, path in folders if not Path(path).is_dir()
+    ]
+    for key, (file, advice) in _own_files(settings).items():
         if file is None:
             faults.append(f"{key}: is null; set it to {advice}")
         elif not Path(file).is_file():
-            faults.append(f"{key}: there is no file {file}")
+            faults.append(f"{key}: there is no file {file}{_home(file)}")
     return faults
 
 
@@ -79,9 +87,20 @@ def _check_photo_folders(settings: sections.Parameters) -> None:
         raise StudyError("not all in the folders of photos can be read:\n" + "\n".join(found))
 
 
+def _home(path: str) -> str:
+    return "; write your home folder out in place of ~" if path.startswith("~") else ""
+
+
 def _paths_in_outputs(settings: sections.Parameters) -> list[str]:
-    """Photo folders that the pipeline itself writes to, or that hold what it writes."""
+    """Photo folders that the pipeline itself writes to, or that hold what it writes; files in what it writes.
+
+    DVC deletes the outputs of a stage before it runs, and so what lies among them before it is read.
+    """
     faults = []
+    for key, (file, _) in _own_files(settings).items():
+        inside = [output for output in OUTPUTS if file and Path(file).resolve().is_relative_to(output.resolve())]
+        if inside:
+            faults.append(f"{key}: {file} is in {inside[0]}/, which the pipeline empties; move the file elsewhere")
     for key, path in _photo_folders(settings).items():
         photos = Path(path).resolve()
         for output in map(Path.resolve, OUTPUTS):
@@ -103,7 +122,7 @@ def _task_faults(settings: sections.Parameters) -> list[str]:
             faults.append(f"{name} of all labels but the positive one; rename the label")
     for source in ("folder", "archive", "git", "drive"):
         for task in getattr(settings.data, source).columns.tasks():
-            if task not in settings.tasks:
+            if task not in {*settings.tasks, *sections.BUILT_IN_TASKS}:
                 known = ", ".join(["file", "person", *settings.tasks])
                 faults.append(f"data.{source}.columns.{task}: no such key; allowed are {known}")
     return faults

@@ -51,7 +51,8 @@ def _report(source: str, collection: Collection) -> DownloadReport:
     for task in collection.tasks:
         counts = Counter(sorted(label for label in collection.pictures[task] if label))
         many = len(counts) > MAX_LABELS
-        labels[task] = LabelCount(labels=len(counts), pictures=counts.total()) if many else dict(counts)
+        totals = LabelCount(kind="totals", labels=len(counts), pictures=counts.total())
+        labels[task] = totals if many else dict(counts)
     kinds = Counter(reason.split(":")[0] for reason in collection.rejected["reason"])
     return DownloadReport(
         source=source,
@@ -69,8 +70,10 @@ def _print_summary(report: DownloadReport) -> None:
     if report.rejected:
         print(f"  each with its reason in {paths.RAW / 'rejected.csv'}", file=sys.stderr)
     for task, counts in report.labels.items():
-        pairs = dict(counts).items()
-        print(f"  {task}: {', '.join(f'{count} {label}' for label, count in pairs) or 'no labels'}")
+        if isinstance(counts, LabelCount):
+            print(f"  {task}: {counts.labels} labels, {counts.pictures} pictures")
+        else:
+            print(f"  {task}: {', '.join(f'{count} {label}' for label, count in counts.items()) or 'no labels'}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from facestudy.errors import StudyError
-from facestudy.stage import main
+from facestudy.stage import main, run
 from stages.evaluate import evaluate
 from stages.train import train
 
@@ -44,7 +44,6 @@ def test_a_stage_with_too_few_or_too_many_arguments_is_refused() -> None:
         (OSError(5, "Input/output error"), "error: work: Input/output error"),
         (MemoryError(), "error: work: not enough memory; close other programs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "error: work: not enough memory"),
-        (KeyboardInterrupt(), "work was interrupted; the next `dvc repro` continues from here"),
     ],
 )
 def test_a_fault_that_its_user_can_mend_gives_one_message(error: BaseException, message: str) -> None:
@@ -54,6 +53,20 @@ def test_a_fault_that_its_user_can_mend_gives_one_message(error: BaseException, 
     with pytest.raises(SystemExit) as ended:
         main(work)
     assert str(ended.value).startswith(message)
+
+
+@pytest.mark.usefixtures("collector")
+def test_an_interrupted_stage_continues_with_dvc_repro_and_a_command_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["work"])
+    with pytest.raises(SystemExit) as stage:
+        run(work)
+    assert str(stage.value) == "work was interrupted; the next `dvc repro` continues from here"
+    with pytest.raises(SystemExit) as command:
+        main(work)
+    assert str(command.value) == "work was interrupted"
 
 
 @pytest.mark.usefixtures("collector")
@@ -74,7 +87,7 @@ import stages
 passes = []
 gc.callbacks.append(lambda phase, details: passes.append(phase))
 import stages.evaluate
-from facestudy.stage import main
+from facestudy.stage import main, run
 
 assert not passes, f"{passes} during the imports"
 def work() -> None:

@@ -10,6 +10,7 @@ from facestudy.project.files import Contract
 class LabelCount(Contract):
     """Instead of the names of the labels, where there are many."""
 
+    kind: Literal["totals"] = Field(description="tells it from pictures by label, whose values are numbers")
     labels: int = Field(description="number of different labels")
     pictures: int = Field(description="pictures with a label")
 

@@ -7,6 +7,8 @@ send nothing elsewhere.
 import html
 import io
 import os
+import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -151,8 +153,10 @@ def application() -> FastAPI:
     return app
 
 
-def demo(port: int) -> None:
+def serve(port: int) -> None:
     """Serve the page until it is interrupted."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # Python's own end on these would leave the folder behind
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     app = application()
     print(f"http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")

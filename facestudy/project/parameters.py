@@ -40,6 +40,9 @@ def _described(fault: Any) -> str:
         return f"{key}: {fault['ctx']['error']}"
     if fault["type"] == "missing":
         return f"{key}: is missing"
+    if fault["type"] == "string_type" and isinstance(fault["input"], bool | int | float):
+        quoted = f'"{fault["input"]!s}"'
+        return f"{key}: {fault['input']!r} is no text; put it in quotes, as {quoted} here or -S '{key}={quoted}'"
     return f"{key}: {fault['input']!r} is refused; {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 

@@ -1,5 +1,7 @@
 """A public Google Drive folder, by gdown; archives in it are unpacked; then read as a folder."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import gdown
@@ -10,7 +12,7 @@ from facestudy.project.sections import Drive
 from facestudy.sources import network
 from facestudy.sources.folder import tree
 from facestudy.sources.layout import find_layout_root
-from facestudy.sources.unpacking import ENDINGS, unpack
+from facestudy.sources.unpacking import ENDINGS, BrokenArchiveError, unpack
 
 RETRIES = 2
 
@@ -35,12 +37,22 @@ def fetch(settings: Drive, folder: Path) -> Path:
 
 
 def prepare(settings: Drive, root: Path) -> Path:
-    """Unpack the archives of a copied folder, each into a folder of its name, and print what is there."""
+    """Unpack the archives of a copied folder, each into a folder of its name, and print what is there.
+
+    A broken one is passed over with a message: a shared folder may hold others' files, which nobody here can mend.
+    """
     named = (path for path in root.rglob("*") if path.name.lower().endswith(ENDINGS))
     for archive in sorted(path for path in named if path.is_file()):
         stem = archive.with_name(archive.name.split(".")[0] or archive.name)
-        packed = archive.rename(archive.with_name(f"{archive.name}.packed"))
-        unpack(packed, archive if stem.exists() else stem)
-        packed.unlink()
+        packed = archive.with_name(".packed") / archive.name  # aside, since the folder may take its name
+        packed.parent.mkdir(exist_ok=True)
+        archive.rename(packed)
+        target = archive if stem.exists() else stem
+        try:
+            unpack(packed, target)
+        except BrokenArchiveError as fault:
+            shutil.rmtree(target, ignore_errors=True)
+            print(f"left out: {fault}; if photos are in it, get it whole and run `dvc repro` again", file=sys.stderr)
+        shutil.rmtree(packed.parent)
     print(f"found there:\n{tree(root)}")
     return find_layout_root(settings, root)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from facestudy.errors import StudyError
+from facestudy.project import copies
 from facestudy.project.labels import label_form
 from facestudy.project.photo_folders import is_clutter, obstacles, printable
 from facestudy.project.sections import Layout
@@ -43,6 +44,7 @@ def collect(layout: Layout, root: Path) -> pd.DataFrame:
     if table is None:
         raise StudyError(
             f"the photos in {root} are in no layout that is known. Found there:\n{tree(root)}\n{_layouts(layout)}"
+            + copies.hint()
         )
     tasks = list(layout.columns.tasks())
     # The person may serve as a label, and is then renamed as one.

@@ -25,12 +25,16 @@ FAULTS = (
 )
 
 
+class BrokenArchiveError(StudyError):
+    """An archive that cannot be read: broken, cut short, encrypted or of an unknown method."""
+
+
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip or tar (plain, gz, bz2, xz) into an empty folder; only files and folders below it.
 
     Raises StudyError for an entry that is a link or a device, or whose path is absolute or holds "..", for an archive
-    above the limits on files, bytes and ratio, and for a broken one. Of a broken one the folder may then hold some
-    files; the caller removes it.
+    above the limits on files, bytes and ratio, and BrokenArchiveError for a broken one. Of that the folder may then
+    hold some files; the caller removes it.
     """
     try:
         # A tar first: one whose last file is a zip looks like a zip too.
@@ -39,7 +43,9 @@ def unpack(archive: Path, folder: Path) -> None:
         else:
             _unpack_tar(archive, folder)
     except FAULTS as error:
-        raise StudyError(f"{archive.name} cannot be unpacked: {error or type(error).__name__}") from None
+        full = isinstance(error, OSError) and error.errno is not None  # the disk's fault rather than the archive's
+        kind = StudyError if full else BrokenArchiveError
+        raise kind(f"{archive.name} cannot be unpacked: {error or type(error).__name__}") from None
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:

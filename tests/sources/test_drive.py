@@ -1,3 +1,4 @@
+import errno
 import shutil
 import time
 import zipfile
@@ -59,6 +60,36 @@ def test_an_unsafe_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="refused"):
         prepare(DRIVE, tmp_path / "drive")
     assert not (tmp_path / "evil.txt").exists()
+
+
+@pytest.mark.parametrize("form", ["zip", "gztar"])
+@pytest.mark.parametrize("fault", ["cut", "no archive"])
+def test_a_broken_archive_is_passed_over_by_name_and_the_others_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, fault: str
+) -> None:
+    labelled_folder(tmp_path / "photos", faces=4, emotions=2)
+    drive = tmp_path / "drive"
+    for name in ("old", "set"):
+        shutil.make_archive(str(drive / name), form, tmp_path / "photos")
+    (broken,) = drive.glob("old.*")
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2] if fault == "cut" else b"<html>quota exceeded</html>")
+    root = prepare(DRIVE, drive)
+    assert collect(DRIVE, root).equals(collect(DRIVE, tmp_path / "photos"))
+    assert f"left out: {broken.name} cannot be unpacked" in capsys.readouterr().err
+    assert [path.name for path in drive.iterdir()] == ["set"]
+
+
+def test_a_disk_that_is_full_is_no_broken_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labelled_folder(tmp_path / "photos", faces=2, emotions=0)
+    shutil.make_archive(str(tmp_path / "drive" / "set"), "zip", tmp_path / "photos")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
+    with pytest.raises(StudyError, match=r"set\.zip cannot be unpacked.*No space left"):
+        prepare(DRIVE, tmp_path / "drive")
 
 
 @pytest.mark.parametrize("proxied", [True, False])

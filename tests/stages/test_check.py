@@ -95,7 +95,10 @@ def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
         ({"split.folds": 2, "seeds": [0, 2]}, "as [0, 1]"),
         ({"split.folds": 10**18}, "seeds: [0] must be 1000000000000000000 for split.folds"),
         ({"split.folds": 10**40}, "must be 10000000000000000000000000000000000000000 for split.folds"),
-        ({"tasks.face.positive": 3}, "tasks.face.positive: 3 is refused; input should be a valid string"),
+        ({"tasks.face.positive": 3}, """tasks.face.positive: 3 is no text; put it in quotes, as "3" here or -S """),
+        ({"data.folder.path": True}, """or -S 'data.folder.path="True"'"""),
+        ({"data.folder.path": "~/photos"}, "no folder ~/photos; write your home folder out in place of ~"),
+        ({"variants.vgg16.epochs.emotoin": 3}, "variants.vgg16.epochs: must name each task once"),
         ({"variants.vgg16.lr": float("nan")}, "variants.vgg16.lr: nan is refused"),
         ({"variants.vgg16.weight_decay": float("inf")}, "variants.vgg16.weight_decay: inf is refused"),
         ({"weights.pretrain.weight_decay": float("inf")}, "weights.pretrain.weight_decay: inf is refused"),
@@ -150,6 +153,43 @@ def test_what_dvc_would_hang_at_or_look_past_is_refused_before_it_looks(study: P
     for part in (f"{folder}/pipe: no file", f"{folder}/\ufffd.jpg: a name", f"{folder}/images: a link to a folder"):
         assert part in message
     assert "data.folder.path: " in message or "weights.pretrain.path: " in message
+
+
+OWN_FILES: dict[str, dict[str, Any]] = {
+    "data.archive.location": {"data.source": "archive"},
+    "preprocess.detector_file.path": {"preprocess.detector": "yunet"},
+    "weights.architectures.resnet18.file.path": {"weights.source": "file"},
+}
+IN_OUTPUTS = ["data/raw/x", "data/weights/resnet18.safetensors", "data/prepared/face/x", "plots/x", "data/study.json"]
+
+
+@pytest.mark.parametrize("path", IN_OUTPUTS)
+@pytest.mark.parametrize("key", OWN_FILES)
+def test_a_file_among_the_outputs_is_refused_before_dvc_deletes_it(study: Path, key: str, path: str) -> None:
+    file = study / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"mine")
+    changes = {**OWN_FILES[key], key: path}
+    write_params(study, changes)
+    with pytest.raises(StudyError, match=f"{key}: {path} is in .*move the file elsewhere"):
+        check()
+    (study / "mine").symlink_to(file)
+    write_params(study, {**changes, key: "mine"})
+    with pytest.raises(StudyError, match=f"{key}: mine is in "):
+        check()
+    (study / "mine").unlink()
+    (study / "mine").write_bytes(b"mine")
+    write_params(study, {**changes, "weights.architectures.vgg16.file.path": "mine", key: "mine"})
+    check()
+
+
+@pytest.mark.parametrize("task", ["face", "emotion"])
+def test_a_built_in_task_can_be_taken_out_by_its_name_alone(study: Path, task: str) -> None:
+    write_params(study, {f"tasks.{task}": "DELETE"})
+    check()
+    assert list(json.loads(paths.STUDY.read_text(encoding="utf-8"))["tasks"]) == [
+        other for other in ("face", "emotion") if other != task
+    ]
 
 
 def test_all_faults_are_named_at_once(study: Path) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from facestudy.contracts.counts import DownloadReport, LabelCount
 from facestudy.errors import StudyError
 from facestudy.project import paths
+from facestudy.project.files import read_json
 from facestudy.project.tables import read_csv
 from stages.download import download
 from tests.inputs import NOWHERE, REAL_PHOTOS, ROOT, labelled_folder, paint, write_labels, write_params
@@ -190,6 +192,28 @@ def test_a_failure_keeps_what_was_there(study: Path) -> None:
     assert everything(study) == first
 
 
+def test_labels_named_labels_and_pictures_are_labels(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"file": f"{number}.png", "face": ("labels", "pictures")[number % 2]} for number in range(6)]
+    rows += [{"file": f"{number}.png", "face": "kind"} for number in (6, 7)]
+    for number, row in enumerate(rows):
+        paint(study / ".." / "photos" / "images" / row["file"], number)
+    write_labels(study / ".." / "photos" / "labels.csv", rows[:6])
+    download()
+    assert read_json(paths.DOWNLOAD_REPORT, DownloadReport).labels["face"] == {"labels": 3, "pictures": 3}
+    write_labels(study / ".." / "photos" / "labels.csv", rows)
+    download()
+    assert read_json(paths.DOWNLOAD_REPORT, DownloadReport).labels["face"] == {"kind": 2, "labels": 3, "pictures": 3}
+    capsys.readouterr()
+    people = [{"file": f"{number}.png", "face": f"person {number}"} for number in range(21)]
+    for number, row in enumerate(people):
+        paint(study / ".." / "photos" / "images" / row["file"], 100 + number)
+    write_labels(study / ".." / "photos" / "labels.csv", people)
+    download()
+    many = LabelCount(kind="totals", labels=21, pictures=21)
+    assert read_json(paths.DOWNLOAD_REPORT, DownloadReport).labels["face"] == many
+    assert "face: 21 labels, 21 pictures" in capsys.readouterr().out
+
+
 def test_names_of_people_stay_out_of_what_is_in_git(study: Path) -> None:
     photos = study / ".." / "photos"
     rows = [{"file": f"{number}.png", "face": f"person {number}"} for number in range(30)]
@@ -198,7 +222,7 @@ def test_names_of_people_stay_out_of_what_is_in_git(study: Path) -> None:
     rows.append({"file": "0.png", "face": "person 7"})
     write_labels(photos / "labels.csv", rows)
     download()
-    assert report()["labels"]["face"] == {"labels": 29, "pictures": 29}
+    assert report()["labels"]["face"] == {"kind": "totals", "labels": 29, "pictures": 29}
     assert "person" not in paths.DOWNLOAD_REPORT.read_text(encoding="utf-8")
 
 
