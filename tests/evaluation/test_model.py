@@ -1,9 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from facestudy.evaluation.model import person_group_numbers, scores_of
+from facestudy.errors import StudyError
+from facestudy.evaluation.model import Model, person_group_numbers, scores_of
+from facestudy.models.device import fabric_for
 from facestudy.models.metadata import CheckpointMetadata
+from facestudy.models.packed import Packed
 from facestudy.project.parameters import load
 
 CLASSES = ["happy", "sad"]
@@ -82,3 +86,21 @@ def test_groups_are_people_but_for_the_one_asked_for_and_have_numbers() -> None:
     assert numbers["a"] == numbers["b"] and numbers.nunique() == 5 and set(numbers) == set(range(5))
     moved = person_group_numbers(index.sample(frac=1, random_state=0), "target")
     assert moved.to_dict() == numbers.to_dict()
+
+
+@pytest.mark.parametrize("broken", ["weights", "none"])
+def test_a_model_that_diverged_is_refused_with_what_to_do(metadata: CheckpointMetadata, broken: str) -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(2))
+    network(torch.zeros(1, 3, 8, 8))
+    if broken == "weights":
+        torch.nn.init.constant_(network[1].weight, float("nan"))
+    files = [f"{number}.png" for number in range(4)]
+    index = pd.DataFrame({"file": files, "label": ["happy", "sad"] * 2, "split": "validation"})
+    packed = Packed(np.zeros((4, 8, 8, 3), dtype=np.uint8), index)
+    model = Model(fabric_for("32-true"), network, metadata, pd.Series(range(4), index=files))
+    if broken == "none":
+        assert len(model.predictions(packed)) == 4 and len(model.outcomes(packed, [1], 0)) > 0
+        return
+    for scored in (lambda: model.predictions(packed), lambda: model.outcomes(packed, [1], 0)):
+        with pytest.raises(StudyError, match=r"gives NaN or infinite values for 4 of 4 .*lower variants\.vgg16\.lr"):
+            scored()
