@@ -6,7 +6,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from fontTools.ttLib import TTFont, TTLibError
+from fontTools.ttLib import TTFont
+from PIL import ImageFont
 
 _told: set[str] = set()  # signs that no font has, as far as that was said
 
@@ -77,11 +78,12 @@ def _of_system() -> list[Path]:
 
 @cache
 def _signs(path: Path) -> frozenset[str]:
-    """What a font has outlines for; nothing where it is no font of outlines, such as one of colour pictures."""
+    """What a font has outlines for; nothing where it is damaged, or none of outlines, such as of colour pictures."""
     try:
+        ImageFont.truetype(path)  # what cannot be opened cannot be drawn with
         with TTFont(path, fontNumber=0, lazy=True) as font:
             if not {"glyf", "CFF ", "CFF2"} & set(font.keys()):
                 return frozenset()
             return frozenset(map(chr, font.getBestCmap() or {}))
-    except (TTLibError, OSError, ValueError, AssertionError):
+    except Exception:  # of many kinds, from damaged tables
         return frozenset()

@@ -75,11 +75,11 @@ def _found(folder: Path, clutter: bool) -> Iterator[tuple[str, str]]:
         within = clutter or is_clutter(entry.name)
         if entry.is_dir(follow_symlinks=False):
             yield from _found(Path(entry.path), within)
-        elif entry.is_dir():
+        elif os.path.isdir(entry.path):  # noqa: PTH112 - unlike the others', false for a link to itself, no error
             if not within:
                 yield entry.path, LINKED_FOLDER
-        elif not entry.is_file():
-            yield entry.path, NO_FILE if Path(entry.path).exists() else DANGLING_LINK
+        elif not os.path.isfile(entry.path):  # noqa: PTH113
+            yield entry.path, NO_FILE if os.path.exists(entry.path) else DANGLING_LINK  # noqa: PTH110
 
 
 def _is_utf8(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -47,7 +48,8 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         header = re.search(r"[^\r\n]+", text)
         first = header.group() if header else ""
         told = SEPARATOR_LINE.fullmatch(first)
-        delimiter = told.group(1) if told else max(DELIMITERS, key=first.count)
+        unquoted = re.sub(r'"[^"]*"', "", first)
+        delimiter = told.group(1) if told else max(DELIMITERS, key=unquoted.count)
         # strict: an unclosed quote is a fault, not a cell that runs to the end of the file
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         rows = [(number, cells) for number, cells in enumerate(reader, start=1) if any(map(clean, cells))]
@@ -89,7 +91,7 @@ def located(root: Path, images: str, name: str, where: str) -> str:
     for form in ("NFC", "NFD"):  # the same letters, stored in two ways by different systems
         for candidate in candidates:
             spelled = unicodedata.normalize(form, str(candidate))
-            if (root / spelled).is_file():
+            if os.path.isfile(root / spelled):  # noqa: PTH113 - false for a name that is too long, no error
                 return spelled
     return str(candidates[0])
 

@@ -91,3 +91,13 @@ def test_a_caption_is_in_as_many_fonts_as_it_needs(system: Path, tmp_path: Path)
     face = AnsweredFace((20, 80, 60, 60), True, np.zeros((8, 8, 3), np.uint8), [])
     drawn = np.asarray(boxed(Photo(picture, [face]), 50, [f"{SIGN * 4}\n98 %"]))
     assert (drawn == 255).all(axis=2).sum() > 250  # four solid blocks, white
+
+
+@pytest.mark.parametrize("table", [b"maxp", b"hmtx", b"loca", b"cmap"])
+def test_a_damaged_font_of_the_system_is_passed_over(
+    system: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: bytes
+) -> None:
+    damaged = system.read_bytes().replace(table, b"none", 1)
+    system.with_name("a-regular.ttf").write_bytes(damaged)
+    monkeypatch.chdir(tmp_path)
+    assert darkness(SIGN) > 0.15

@@ -312,3 +312,20 @@ def test_what_is_no_file_and_a_name_that_is_not_utf_8_is_refused(tmp_path: Path)
 def paint_text(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("text", encoding="utf-8")
+
+
+@pytest.mark.parametrize("target", ["lost.png", "a.png/x", "x" * 300])
+def test_a_link_that_leads_nowhere_is_refused_by_name(tmp_path: Path, target: str) -> None:
+    paint(tmp_path / "face" / "anna" / "a.png", 1)
+    (tmp_path / "face" / "anna" / "lost.png").symlink_to(target)
+    assert "anna/lost.png: a link whose target is not there" in refused(tmp_path)
+
+
+def test_the_delimiter_is_not_sought_within_quotes(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text('"file","face","light; of; the; day"\na.png,anna,noon\n', encoding="utf-8")
+    assert collect(LAYOUT, tmp_path)["face"].tolist() == ["anna"]
+
+
+def test_a_name_that_is_too_long_for_a_file_is_one_that_is_not_there(tmp_path: Path) -> None:
+    write_labels(tmp_path / "labels.csv", [{"file": "x" * 300, "face": "anna"}])
+    assert collect(LAYOUT, tmp_path)["file"].tolist() == [f"images/{'x' * 300}"]
