@@ -159,7 +159,7 @@ def test_another_training_s_state_is_left_aside(folders: Callable[[str], Path]) 
     prepared(folders("study"))
     killed(PLAIN, "vgg16", 2, signal.SIGKILL)
     params = Path("params.yaml")
-    params.write_text(params.read_text().replace("lr: 0.001", "lr: 0.002"), encoding="utf-8")
+    params.write_text(params.read_text().replace("lr: 0.0005", "lr: 0.002"), encoding="utf-8")
     printed = finished(PLAIN, "vgg16")
     assert "has other data, parameters, code, versions or machine" in printed
     assert printed.count("Train Loss") == EPOCHS["vgg16"]
