@@ -126,7 +126,8 @@ def _accuracy(task: dict[str, Any], models: list[dict[str, Any]], unit: str = ""
     if number == 1:
         low, high = models[0]["accuracy_interval"]
         return f"{_percent(shares[0])}{unit} ({_percent(low)} to {_percent(high)})"
-    overlap = 1 / number + (1 / (task["folds"] - 1) if task["folds"] else 0)
+    folds = task.get("folds")  # a record of before 2026-11-28 has none
+    overlap = 1 / number + (1 / (folds - 1) if folds else 0)
     half = float(t.ppf(0.975, number - 1)) * stdev(shares) * math.sqrt(overlap)
     low, high = max(0.0, fmean(shares) - half), min(1.0, fmean(shares) + half)
     return f"{_percent(fmean(shares))}{unit} ({_percent(low)} to {_percent(high)})"
@@ -136,7 +137,7 @@ def _run(run: dict[str, Any]) -> list[str]:
     blocks = [f"## {run['title']}", f"```console\n$ {run['command']}\n```", f"Measured on {run['date']}."]
     for task in run["tasks"]:
         trainings = len(next(iter(_variants(task).values())))
-        kind = "folds" if task["folds"] else "seeds"
+        kind = "folds" if task.get("folds") else "seeds"
         if trainings > 1:
             sizes = f"{sum(sum(counts.values()) for counts in task['counts'].values())} pictures, {trainings} {kind}"
         else:

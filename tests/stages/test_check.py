@@ -67,8 +67,8 @@ def test_the_study_changes_with_a_name_and_not_with_a_recipe(study: Path) -> Non
 def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
     write_params(study, {})
     text = paths.PARAMS.read_text(encoding="utf-8")
-    assert "lr: 0.001" in text
-    paths.PARAMS.write_text(text.replace("lr: 0.001", "lr: 1e-05"), encoding="utf-8")
+    assert "lr: 0.0005" in text
+    paths.PARAMS.write_text(text.replace("lr: 0.0005", "lr: 1e-05"), encoding="utf-8")
     assert parameters.load().variants["vgg16"].lr == 1e-5
 
 
