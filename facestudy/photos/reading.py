@@ -17,6 +17,7 @@ MIN_SIDE = 16  # pixels; below it there is no face to see
 DEPTHS = (8, 10, 12, 14, 16)  # bits of whole grey values
 WHITE_IS_ZERO = 262  # a TIFF tag, which is then 0
 BACKGROUND = (128, 128, 128)  # behind transparent pixels: neither the dark nor the light of a face
+NO_SUCH_FILE = "no such file"  # a reason, which `sources` adds the nearest name to
 
 
 class UnreadablePicture(Exception):  # noqa: N818 - a finding about a picture, listed in a report, not an error
@@ -58,7 +59,7 @@ def _opened(path: Path, max_megapixels: float) -> Iterator[Image.Image]:
     try:
         status = path.stat()
     except (OSError, ValueError):
-        raise UnreadablePicture("no such file") from None
+        raise UnreadablePicture(NO_SUCH_FILE) from None
     if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, without end
         raise UnreadablePicture("not a file")
     if status.st_size == 0:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from facestudy.csv_writer import write_csv
 from facestudy.errors import StudyError
-from facestudy.photos.reading import UnreadablePicture, ending, read
+from facestudy.photos.reading import NO_SUCH_FILE, UnreadablePicture, ending, read
 from facestudy.project import paths
 from facestudy.project.sections import Data
 from facestudy.sources import duplicates, folder
@@ -19,7 +19,6 @@ from facestudy.sources.nearest import Files
 from facestudy.synthetic import photo_sets
 
 SAMPLE_TASKS = ["face", "emotion"]
-NO_FILE = "no such file"  # the reason that `read` gives
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,10 @@ def _read_all(root: Path, table: pd.DataFrame, max_megapixels: float) -> tuple[p
 
 def _with_nearest(root: Path, rejected: pd.DataFrame) -> list[str]:
     """The reasons; for a file that is not there, with the name that may be meant."""
-    missing = rejected["reason"] == NO_FILE
+    missing = rejected["reason"] == NO_SUCH_FILE
     files = Files(root) if missing.any() else None
     reasons = []
     for name, reason in zip(rejected["source_file"], rejected["reason"], strict=True):
-        nearest = files.nearest(name) if files and reason == NO_FILE else None
+        nearest = files.nearest(name) if files and reason == NO_SUCH_FILE else None
         reasons.append(f"{reason}: the nearest name there is {nearest}" if nearest else reason)
     return reasons
