@@ -4,12 +4,13 @@ After a run, on whatever it left in metrics/ and data/:
 
     python -m benchmarks.results record NAME --title "Real photos" --command "dvc exp run -S ..."
 
-saves its scores, and what simple methods reach on the same pictures, in docs/results/NAME.json; then
+saves its scores, and what simple methods reach on the same pictures, in docs/results/NAME.json (with `--busy` no
+seconds, where the machine did other work at the same time); then
 
     python -m benchmarks.results write
 
 makes docs/results.md of all that lies in docs/results/, the tables of `benchmarks.pretraining_worth` included,
-and puts the table of the default run into README.md.
+and puts summaries of those with several seeds or folds into README.md.
 """
 
 import argparse
@@ -30,17 +31,18 @@ from benchmarks.baselines import baselines
 from facestudy.contracts.counts import SplitReport
 from facestudy.contracts.scores import Scores
 from facestudy.contracts.study import Study
+from facestudy.evaluation.differences import seed_differences
 from facestudy.models.metadata import TrainingTiming
 from facestudy.project import paths
 from facestudy.project.files import read_json, write_json, write_text
 
 FOLDER, PAGE, README = Path("docs/results"), Path("docs/results.md"), Path("README.md")
-DEFAULT = "default"
+IN_README = ("five_seeds", "photos_folds")  # records whose summaries README.md shows
 RECORDED = ("accuracy", "accuracy_interval", "macro_f1", "roc_auc", "weights", "pictures")  # of scores.json
 NAMES = {"sample": "drawn faces", "photos": "real photos"}
 
 
-def record(name: str, title: str, command: str) -> None:
+def record(name: str, title: str, command: str, busy: bool) -> None:
     """Save the scores of the run that metrics/ holds."""
     study = Study.read()
     tasks = []
@@ -51,12 +53,16 @@ def record(name: str, title: str, command: str) -> None:
                 scores = read_json(paths.model_metrics(task, variant, seed) / "scores.json", Scores)
                 timing = read_json(paths.timing(task, variant, seed, "train"), TrainingTiming)
                 models.append(
-                    {"title": variant_title, "seed": seed, "seconds": timing.seconds}
+                    {"title": variant_title, "seed": seed, "seconds": None if busy else timing.seconds}
                     | {key: getattr(scores, key) for key in RECORDED}
                     | {"train_accuracy": scores.train.accuracy}
                 )
         split = read_json(paths.task_metrics(task) / "split.json", SplitReport)
         rest = {"folds": split.folds, "counts": split.counts, "baselines": baselines(task, study.seeds)}
+        if len(study.seeds) > 1:
+            by_title = _variants({"models": models}).items()
+            accuracies = {title: [model["accuracy"] for model in models_of] for title, models_of in by_title}
+            rest["differences"] = [each.model_dump() for each in seed_differences(accuracies, split.folds)]
         tasks.append({"title": names.title, "models": models} | rest)
     machine = {"processor": platform.processor() or platform.machine(), "torch": version("torch")}
     today = datetime.now(UTC).date().isoformat()
@@ -69,7 +75,8 @@ def write() -> None:
     blocks = [
         "# Results",
         "Made by `python -m benchmarks.results write` from `docs/results/`; accuracies on the validation pictures, "
-        "in percent, with the 95 % interval (Wilson's, by person; docs/method.md) where there is one.",
+        "in percent, with the 95 % interval (Wilson's, by person; docs/method.md) where there is one. Of several seeds "
+        "or folds it is Student's interval of their mean: what other trainings would give, not other pictures.",
         "The drawn faces' hardness, the pretraining, VGG16's head and the rates and batch sizes were chosen by looking "
         "at validation pictures of both sets: VGG16's head over seeds 0 and 1, its rate over seeds 0 to 2 of the drawn "
         "faces, all else at seed 0. These figures are optimistic by an amount not measured.",
@@ -87,10 +94,11 @@ def write() -> None:
     for path in gains:
         blocks += _gain(path)
     write_text(PAGE, "\n\n".join(blocks) + "\n")
-    default = json.loads((FOLDER / f"{DEFAULT}.json").read_text(encoding="utf-8"))
+    records = [FOLDER / f"{name}.json" for name in IN_README]
+    summary = "\n\n".join(_summary(json.loads(path.read_text(encoding="utf-8"))) for path in records if path.exists())
     marked = re.compile(r"(<!-- results: [^\n]*-->\n).*(<!-- /results -->)", re.DOTALL)
     README.write_text(
-        marked.sub(lambda found: f"{found[1]}\n{_summary(default)}\n\n{found[2]}", README.read_text(encoding="utf-8")),
+        marked.sub(lambda found: f"{found[1]}\n{summary}\n\n{found[2]}", README.read_text(encoding="utf-8")),
         encoding="utf-8",
     )
 
@@ -101,9 +109,7 @@ def _summary(run: dict[str, Any]) -> str:
     for task in run["tasks"]:
         for title, models in _variants(task).items():
             rows.setdefault(title, []).append(_accuracy(task, models, " %"))
-    seeds = len(run["tasks"][0]["models"]) // len(rows)
-    measured = f"mean of {seeds} seeds" if seeds > 1 else "default run, validation accuracy"
-    head = [f"{measured} (95 % interval)", *(task["title"] for task in run["tasks"])]
+    head = [f"{run['title']}: mean validation accuracy (95 % interval)", *(task["title"] for task in run["tasks"])]
     return _table(head, [[title, *cells] for title, cells in rows.items()])
 
 
@@ -138,13 +144,16 @@ def _run(run: dict[str, Any]) -> list[str]:
     for task in run["tasks"]:
         trainings = len(next(iter(_variants(task).values())))
         kind = "folds" if task.get("folds") else "seeds"
-        if trainings > 1:
-            sizes = f"{sum(sum(counts.values()) for counts in task['counts'].values())} pictures, {trainings} {kind}"
+        parts = {split: sum(counts.values()) for split, counts in task["counts"].items()}
+        if task.get("folds"):
+            sizes = f"{sum(parts.values())} pictures in {trainings} folds"
         else:
-            sizes = ", ".join(f"{sum(counts.values())} {split}" for split, counts in task["counts"].items())
-        head = ["model", "train accuracy", "validation accuracy", "macro F1", "seconds", "initial weights"]
-        if trainings > 1:
-            head.insert(3, "lowest to highest")
+            sizes = ", ".join(f"{number} {split}" for split, number in parts.items())
+            sizes += f"; {trainings} seeds" if trainings > 1 else ""
+        timed = all(model["seconds"] is not None for model in task["models"])
+        head = ["model", "train accuracy", "validation accuracy"]
+        head += [*(["lowest to highest"] if trainings > 1 else []), "macro F1"]
+        head += [*(["seconds"] if timed else []), "initial weights"]
         rows = [
             [
                 title,
@@ -152,7 +161,7 @@ def _run(run: dict[str, Any]) -> list[str]:
                 _accuracy(task, models),
                 *([_range([model["accuracy"] for model in models])] if trainings > 1 else []),
                 f"{fmean(model['macro_f1'] for model in models):.3f}",
-                f"{fmean(model['seconds'] for model in models):.0f}",
+                *([f"{fmean(model['seconds'] for model in models):.0f}"] if timed else []),
                 models[0]["weights"],
             ]
             for title, models in _variants(task).items()
@@ -160,7 +169,24 @@ def _run(run: dict[str, Any]) -> list[str]:
         for name, reached in task["baselines"].items():
             rows.append([name, "", _percent(reached), *[""] * (len(head) - 3)])
         blocks += [f"### {task['title']} ({sizes})", _table(head, rows)]
+        if task.get("differences"):
+            blocks += [f"Paired by {kind[:-1]}:", _differences(task["differences"])]
     return blocks
+
+
+def _differences(differences: list[dict[str, Any]]) -> str:
+    """How much more accurate one variant is than another, in points, and whether chance could explain it."""
+    rows = [
+        [
+            each["first"],
+            each["second"],
+            f"{each['mean'] * 100:+.1f}",
+            f"{each['deviation'] * 100:.1f}",
+            f"{each['p']:.2g}",
+        ]
+        for each in differences
+    ]
+    return _table(["model", "against", "mean difference", "standard deviation", "p (paired t test, Holm)"], rows)
 
 
 def _range(shares: list[float]) -> str:
@@ -201,9 +227,10 @@ if __name__ == "__main__":
     recording.add_argument("name")
     recording.add_argument("--title", required=True)
     recording.add_argument("--command", required=True)
+    recording.add_argument("--busy", action="store_true", help="leave out the seconds")
     commands.add_parser("write")
     arguments = parser.parse_args()
     if arguments.action == "record":
-        record(arguments.name, arguments.title, arguments.command)
+        record(arguments.name, arguments.title, arguments.command, arguments.busy)
     else:
         write()
