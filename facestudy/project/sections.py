@@ -131,6 +131,13 @@ class Task(Section):
     title: str
     positive: str | None
 
+    @field_validator("positive")
+    @classmethod
+    def _has_letters(cls, positive: str | None) -> str | None:
+        if positive is not None and not label_form(positive):
+            raise ValueError(f"{positive!r} is empty; name the label of the target person, or null for several classes")
+        return positive
+
 
 class Split(Section):
     validation: Annotated[float, Field(gt=0, lt=1)]
