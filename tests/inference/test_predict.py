@@ -16,7 +16,7 @@ from PIL import Image
 from facestudy.inference.inputs import photo_files
 from stages.export import export
 from tests.exports import CLASSES, SIZE, copy_exports
-from tests.inputs import ROOT, write_params, write_preparation
+from tests.inputs import NO_OVERRIDE, ROOT, write_params, write_preparation
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +217,19 @@ def test_a_folder_gives_no_clutter_and_tells_what_it_passes_over(
     assert "passed over 1 .mov, 1 .txt" in told and "third: a link to a folder" in told
     with photo_files([str(tmp_path / "photos" / "**" / "*.jpg")]) as found:
         assert [path.name for path in found] == ["a.jpg"]
+
+
+def test_a_folder_below_that_may_not_be_opened_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed").chmod(0)
+    program = "from facestudy.inference.inputs import photo_files\nwith photo_files(['.']) as found: print(*found)"
+    command = [*NO_OVERRIDE, sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    (tmp_path / "closed").chmod(0o700)
+    assert done.stdout == "a.jpg\n"
+    assert done.stderr == "./closed: a folder that may not be opened, passed over\n"
 
 
 def test_a_task_without_labels_is_passed_over_or_named(study: Path, tmp_path: Path) -> None:
