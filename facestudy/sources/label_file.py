@@ -37,7 +37,7 @@ def read_table(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
             raise StudyError(f"{path}, row {number}: {len(cells)} cells where the header has {width}")
         if len(cells) < width:
             short.append(number)
-            cells += [""] * (width - len(cells))
+            cells.extend([""] * (width - len(cells)))
     if short:
         print(
             f"{path}: {len(short)} rows end before the header does, the first is row {short[0]}; "

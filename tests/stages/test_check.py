@@ -158,6 +158,21 @@ def test_what_dvc_would_hang_at_or_look_past_is_refused_before_it_looks(study: P
     assert "data.folder.path: " in message or "weights.pretrain.path: " in message
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_folders_into_which_dvc_does_not_look_hold_no_obstacle(study: Path, inside: bool) -> None:
+    """It leaves out these three within the repository alone."""
+    photos = study / "data" / "photos" if inside else study.parent / f"{study.name}-photos"
+    for name in (".git", ".hg", ".dvc"):
+        (photos / "deep" / name).mkdir(parents=True)
+        os.mkfifo(photos / "deep" / name / "pipe")
+    changes = {"data.folder.path": str(photos)}
+    if inside:
+        write_params(study, changes)
+        check()
+    else:
+        assert "deep/.git/pipe, " in refused(study, changes)
+
+
 OWN_FILES: dict[str, dict[str, Any]] = {
     "data.archive.location": {"data.source": "archive"},
     "preprocess.detector_file.path": {"preprocess.detector": "yunet"},
