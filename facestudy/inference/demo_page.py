@@ -26,7 +26,7 @@ from PIL import Image
 from torch import nn
 
 from facestudy.contracts.study import Study
-from facestudy.inference.answers import AnsweredFace, answer, load_models
+from facestudy.inference.answers import NO_FACE, SEVERAL_FACES, AnsweredFace, answer, load_models
 from facestudy.inference.boxes import boxed, caption
 from facestudy.inference.exported import Exported
 from facestudy.mistakes.pictures import crops_and_heat
@@ -40,8 +40,7 @@ POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'self'"
 )
-NO_FACE = "No face was found in this photo."
-WHOLE = f"{NO_FACE} The answers are for the whole photo."
+FACES = {NO_FACE: "No face was found in this photo.", SEVERAL_FACES: "Several faces were found in this photo."}
 Gallery = list[tuple[Image.Image, str]]  # pictures, each with a caption
 
 
@@ -63,7 +62,7 @@ class Models:
         numbers = [str(number) for number in range(1, len(photo.faces) + 1)]
         picture = boxed(photo, self._exported[0].metadata.max_megapixels, numbers)
         if not photo.faces:
-            return picture, [], [], NO_FACE
+            return picture, [], [], FACES[NO_FACE]
         rows: list[list[str]] = []
         maps: Gallery = []
         by_model = self._heat_maps(photo.faces)
@@ -72,7 +71,8 @@ class Models:
                 title, text = self._study.title(each.variant), caption(each)
                 rows.append([number, self._study.task(each.task).title, title, text])
                 maps.append((heat[index], f"face {number}, {title}: {text}"))
-        return picture, rows, maps, "" if photo.faces[0].found else WHOLE
+        whole = photo.faces[0].whole
+        return picture, rows, maps, f"{FACES[whole]} The answers are for the whole photo." if whole else ""
 
     def _heat_maps(self, faces: list[AnsweredFace]) -> list[list[Image.Image]]:
         """Each model's Grad-CAM of its answer to each face; the face alone where the network has no map to show."""

@@ -89,7 +89,7 @@ def test_a_caption_is_in_as_many_fonts_as_it_needs(system: Path, tmp_path: Path)
     assert parts == [(system, SIGN), (fonts.dejavu(), text[1:])]
     picture = tmp_path / "grey.png"
     Image.new("RGB", (300, 200), "grey").save(picture)
-    face = AnsweredFace((20, 80, 60, 60), True, np.zeros((8, 8, 3), np.uint8), [])
+    face = AnsweredFace((20, 80, 60, 60), "", np.zeros((8, 8, 3), np.uint8), [])
     drawn = np.asarray(boxed(Photo(picture, [face]), 50, [f"{SIGN * 4}\n98 %"]))
     assert (drawn == 255).all(axis=2).sum() > 250  # four solid blocks, white
 
