@@ -5,15 +5,12 @@ is called.
 """
 
 import argparse
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import facestudy
 from facestudy import process, stage
-from facestudy.inference.private_folder import private_folder
 
 
 def main() -> None:
@@ -39,24 +36,9 @@ def _predict(**request: Any) -> None:
 def _demo(port: int) -> None:
     if not 0 < port < 2**16:
         sys.exit(f"error: --port {port}: give a number from 1 to 65535")
+    from facestudy.inference.demo import demo
+
     stage.main(demo, port)
-
-
-def demo(port: int) -> None:
-    """Serve the page, with all that it stores in a folder that goes with it."""
-    with private_folder() as folder:
-        os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = str(folder)  # before gradio is imported, which reads both
-        _serve(port)
-
-
-def _serve(port: int) -> None:
-    try:
-        from facestudy.inference.demo import serve
-    except ModuleNotFoundError as error:
-        if str(error.name).startswith("facestudy"):
-            raise
-        sys.exit(f"error: {error.name} is not installed; run `pip install --no-deps -r requirements-demo.txt`")
-    serve(port)
 
 
 def _plots(revisions: list[str], no_open: bool) -> None:

@@ -10,13 +10,13 @@ from facestudy.errors import StudyError, message_of
 
 def run(stage: Callable[..., None]) -> None:
     """Run a stage with the arguments of the command line; one that the stage annotates as int is a seed."""
-    main(stage, *sys.argv[1:], interrupted="; the next `dvc repro` continues from here")
+    main(stage, *sys.argv[1:], in_pipeline=True)
 
 
-def main(work: Callable[..., None], *arguments: object, interrupted: str = "") -> None:
+def main(work: Callable[..., None], *arguments: object, in_pipeline: bool = False) -> None:
     """Do the work and end the process: with 0, or with 1 and a message that is no traceback.
 
-    `interrupted`: what follows "was interrupted" in the message after Ctrl-C.
+    `in_pipeline`: the work is a stage, and messages name `dvc repro` as what runs it again.
     """
     name = work.__name__
     process.write_any_text()
@@ -26,9 +26,9 @@ def main(work: Callable[..., None], *arguments: object, interrupted: str = "") -
             _call(work, arguments)
         sys.stdout.flush()  # here, so that a full disk under it gets its message
     except KeyboardInterrupt:
-        sys.exit(f"{name} was interrupted{interrupted}")
+        sys.exit(f"{name} was interrupted{'; the next `dvc repro` continues from here' if in_pipeline else ''}")
     except Exception as error:
-        message = message_of(error, name)
+        message = message_of(error, name, in_pipeline)
         if message is None:
             raise
         sys.exit(message)

@@ -89,6 +89,7 @@ class Run:
                     disable_code=True,
                     x_disable_meta=True,
                     x_disable_stats=True,
+                    x_save_requirements=False,  # the names of all packages of the machine
                     init_timeout=30,
                     finish_timeout=LAST_UPLOAD,
                     finish_timeout_raises=True,

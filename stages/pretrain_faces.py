@@ -24,7 +24,7 @@ from facestudy.faces.packing import pack
 from facestudy.photos.similarity import Fingerprints
 from facestudy.project import parameters, paths
 from facestudy.project.files import whole_folder, write_json
-from facestudy.project.sections import Columns, Layout, Parameters
+from facestudy.project.sections import Columns, Layout, Preprocess
 from facestudy.project.tables import read_csv
 from facestudy.sources import folder as labelled_folder
 from facestudy.stage import run
@@ -36,6 +36,7 @@ COLUMNS = ["file", "person", "emotion", "origin"]
 def pretrain_faces() -> None:
     """Write all three; StudyError where the folder cannot be read or no picture of it can be used."""
     settings = parameters.read()
+    data, columns = settings.data, settings.weights.pretrain.columns
     drawn = photos = study = pd.DataFrame(columns=[*COLUMNS, "path"])
     kinds = pd.Series(dtype=str)
     with TemporaryDirectory() as temporary:
@@ -43,15 +44,17 @@ def pretrain_faces() -> None:
             print(f"weights.source is {settings.weights.source}: nothing to pretrain on is needed")
         else:
             people, pictures = settings.weights.pretrain.people, settings.weights.pretrain.pictures
-            emotions, size, root = settings.data.sample.emotions, settings.data.sample.size, Path(temporary)
-            drawn = photo_sets.collect_pretraining(people, pictures, emotions, size, settings.seed, root)
+            root = Path(temporary)
+            drawn = photo_sets.collect_pretraining(
+                people, pictures, data.sample.emotions, data.sample.size, settings.seed, root
+            )
             drawn = drawn.assign(origin="drawn", path=[root / file for file in drawn["file"]])
             if settings.weights.pretrain.source == "folder":
-                photos = _labelled(settings.weights.pretrain.columns, Path(settings.weights.pretrain.path))
+                photos = _labelled(columns, Path(settings.weights.pretrain.path), data.layout())
                 study = read_csv(paths.RAW / "index.csv")
-                kinds = _kinds_of_copies(list(photos["path"]), study, settings.data.max_megapixels)
+                kinds = _kinds_of_copies(list(photos["path"]), study, data.max_megapixels)
                 photos = photos.drop(kinds.index)
-        packed = _pack(settings, pd.concat([drawn, photos], ignore_index=True))
+        packed = _pack(settings.preprocess, data.max_megapixels, pd.concat([drawn, photos], ignore_index=True))
     shared = set(photos["person"]) & set(study["person"]) - {""}
     of_shared = packed["person"].isin(shared)
     report = PretrainingReport(
@@ -71,8 +74,8 @@ def pretrain_faces() -> None:
         )
 
 
-def _labelled(columns: Columns, root: Path) -> pd.DataFrame:
-    """The pictures of the folder that have a label."""
+def _labelled(columns: Columns, root: Path, study: Layout | None) -> pd.DataFrame:
+    """The pictures of the folder that have a label; its persons are renamed as those of the study's source are."""
     if not (root / "labels.csv").is_file():
         raise StudyError(
             f"weights.pretrain.path: {root / 'labels.csv'} is not there; give a folder with labels.csv and images/, "
@@ -84,6 +87,8 @@ def _labelled(columns: Columns, root: Path) -> pd.DataFrame:
         table = labelled_folder.collect(Layout(columns=columns), root)
     except StudyError as error:
         raise StudyError(f"weights.pretrain: {error}") from None
+    if study is not None and study.person_is_label():
+        table["person"] = table["person"].map(study.renamed)
     table = table.assign(origin="photo", path=[root / file for file in table["file"]])
     return table if columns.emotion else table.assign(emotion="")
 
@@ -98,10 +103,10 @@ def _kinds_of_copies(files: list[Path], study: pd.DataFrame, max_megapixels: flo
     return pd.Series(kinds, dtype=str)
 
 
-def _pack(settings: Parameters, pictures: pd.DataFrame) -> pd.DataFrame:
+def _pack(settings: Preprocess, max_megapixels: float, pictures: pd.DataFrame) -> pd.DataFrame:
     """Pack the pictures at `path`; the index of those that are packed."""
     with whole_folder(paths.prepared(paths.PRETRAIN_PEOPLE)) as target:
-        rows = pack(list(pictures["path"]), settings.preprocess, settings.data.max_megapixels, target / "images.npy")
+        rows = pack(list(pictures["path"]), settings, max_megapixels, target / "images.npy")
         table = pictures[COLUMNS].join(rows[["faces_found", "crop"]])
         packed = table[table["crop"] != "leave_out"]
         for origin, part in table.groupby("origin"):

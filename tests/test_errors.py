@@ -56,6 +56,29 @@ def test_a_fault_that_its_user_can_mend_gives_one_message(error: BaseException, 
 
 
 @pytest.mark.usefixtures("collector")
+@pytest.mark.parametrize(
+    ("error", "for_stage", "for_command"),
+    [
+        (OSError(28, "No space", "out.csv"), "No space; free some, and run `dvc repro` again", "and try again"),
+        (MemoryError(), "close other programs, or set a smaller batch_size", "close other programs, and try again"),
+    ],
+)
+def test_what_to_do_again_is_the_stage_or_the_command(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, for_stage: str, for_command: str
+) -> None:
+    def work() -> None:
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["work"])
+    with pytest.raises(SystemExit) as stage:
+        run(work)
+    assert for_stage in str(stage.value)
+    with pytest.raises(SystemExit) as command:
+        main(work)
+    assert for_command in str(command.value) and "dvc repro" not in str(command.value)
+
+
+@pytest.mark.usefixtures("collector")
 def test_an_interrupted_stage_continues_with_dvc_repro_and_a_command_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     def work() -> None:
         raise KeyboardInterrupt

@@ -92,7 +92,7 @@ def test_a_stage_ends_when_threads_and_handlers_are_done(plain: str, failure: st
     environment = {**os.environ, "STUDY_PLAIN": plain}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (code, f"stage\nthread\nhandler\n{end}")
-    assert done.stderr == ("error: disk: No space; free some, and run `dvc repro` again\n" if failure else "")
+    assert done.stderr == ("error: disk: No space; free some, and try again\n" if failure else "")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")

@@ -184,6 +184,18 @@ def test_an_uploaded_run_that_is_made_again_is_not_uploaded_twice(
 
 
 @pytest.mark.usefixtures("a_key")
+def test_the_packages_of_the_machine_are_not_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serving() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        run = tracking.Run("face-tiny-0-abc", "face", "tiny", {}, "train")
+        run.epoch(1, VALUES, {})
+        run.close()
+    assert server.steps == [1]
+    assert [path.name for path in tmp_path.rglob("requirements*.txt")] == []
+
+
+@pytest.mark.usefixtures("a_key")
 def test_a_network_that_goes_away_ends_in_a_message_with_all_steps_in_the_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

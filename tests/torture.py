@@ -7,6 +7,7 @@ ended.
 """
 
 import argparse
+import csv
 import hashlib
 import json
 import os
@@ -31,6 +32,12 @@ from tests.clone import ROOT, run, shrunk_clone
 from tests.traces import SCRATCH
 
 PAGE = Path("docs/reliability.md")
+REPORTS = Path("docs/public-reports.csv")
+OUTCOMES = {
+    "mended": "went wrong and are mended",
+    "right before": "were right before",
+    "told": "lie in DVC and are told",
+}
 FUZZ_INPUTS = 2500  # for each reader
 # They hold seconds and memory, or what a killed process had under way, which .dvcignore keeps from being an output.
 CHANGING = re.compile(r"report\.(md|html)$|\.part(/|$)|(^|/)\.[^/]+\.tmp$")
@@ -209,11 +216,24 @@ FAULTS = {
     "dvc ended, nothing left running": ["tests/test_process.py"],
 }
 
-# Kinds of input, from public reports of other projects, that were tried by hand: what the tests hold of them.
-PUBLIC_REPORTS = """## Inputs from public reports
 
-Tried by hand after reports of users of DVC, W&B, torch, scikit-learn, matplotlib and Pillow: 24 kinds. Those that
-failed were mended, each with a test, in `tests/stages/test_check.py` and `tests/figures/test_style.py`.
+def reported_inputs() -> list[dict[str, str]]:
+    """The rows of docs/public-reports.csv: kinds of input that were tried by hand."""
+    with (ROOT / REPORTS).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def public_reports() -> str:
+    """What docs/reliability.md says of them."""
+    rows = reported_inputs()
+    counts = Counter(row["outcome"] for row in rows)
+    addresses = sum(bool(row["report"]) for row in rows)
+    outcomes = ", ".join(f"{counts[outcome]} {words}" for outcome, words in OUTCOMES.items())
+    return f"""## Inputs from public reports
+
+[public-reports.csv]({REPORTS.name}) lists {len(rows)} kinds of input with which users of other programs had trouble
+({addresses} with the address of a report). Each was tried here by hand; the table says how, and which tests hold it:
+{outcomes}.
 """
 
 
@@ -266,7 +286,7 @@ result or an error of ours, within 5 seconds and 1 GB.
 
 {losses}
 
-{PUBLIC_REPORTS}
+{public_reports()}
 {machine["date"]}, {machine["cores"]} cores of {machine["processor"]}, {seconds / 60:.0f} minutes.
 """
     write_text(PAGE, text)

@@ -20,7 +20,7 @@ from playwright.sync_api import Page
 
 from facestudy.dvc_plots import pages
 from facestudy.errors import StudyError
-from facestudy.inference.demo import application
+from facestudy.inference.demo_page import application
 from facestudy.project import parameters, paths
 from facestudy.stage import main as run
 from facestudy.synthetic.photo_sets import collect_pretraining

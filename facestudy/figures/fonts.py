@@ -9,6 +9,8 @@ from pathlib import Path
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
+from facestudy.project.photo_folders import printable
+
 _told: set[str] = set()  # signs that no font has, as far as that was said
 
 
@@ -78,12 +80,17 @@ def _of_system() -> list[Path]:
 
 @cache
 def _signs(path: Path) -> frozenset[str]:
-    """What a font has outlines for; nothing where it is damaged, or none of outlines, such as of colour pictures."""
+    """What a font has outlines for; nothing where it has none, as one of colour pictures, or where it is damaged.
+
+    A damaged one is named on standard error.
+    """
     try:
         ImageFont.truetype(path)  # what cannot be opened cannot be drawn with
         with TTFont(path, fontNumber=0, lazy=True) as font:
             if not {"glyf", "CFF ", "CFF2"} & set(font.keys()):
                 return frozenset()
             return frozenset(map(chr, font.getBestCmap() or {}))
-    except Exception:  # of many kinds, from damaged tables
+    except Exception as error:  # of many kinds, from damaged tables
+        reason = f"{type(error).__name__}: {error}"
+        print(printable(f"{path}: a font of this system that cannot be read, passed over ({reason})"), file=sys.stderr)
         return frozenset()

@@ -21,6 +21,7 @@ from facestudy.project.files import Unavailable, read_result
 from facestudy.project.sections import Preprocess
 
 CHUNK = 16  # photos of a work item
+NO_FACE, SEVERAL_FACES = "no face found", "several faces found"
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Answer:
 class AnsweredFace:
     """A face: its box in pixels of the upright photo (x, y, width, height), and the answers, model by model.
 
-    Where none was found, and `preprocess.no_face` is `whole`, it is the whole photo, as in training. `crop` is what
-    the networks get, uint8 (size, size, 3) in RGB.
+    Where training took the whole photo (`preprocess.no_face`, `several_faces`), it is that. `crop` is what the networks
+    get, uint8 (size, size, 3) in RGB.
     """
 
     box: tuple[int, int, int, int]
-    found: bool  # False: the whole photo
+    whole: str  # why it is the whole photo (NO_FACE, SEVERAL_FACES), or empty
     crop: NDArray[np.uint8]
     answers: list[Answer]
 
@@ -110,19 +111,27 @@ def _answered(
     photos: Sequence[Path], settings: Preprocess, max_megapixels: float, models: Sequence[Exported]
 ) -> list[Photo]:
     answered = []
-    for path, (picture, found, problem) in zip(
-        photos, search(photos, settings, max_megapixels, small_too=True), strict=True
-    ):
+    # Where several faces decide what is cropped, they are counted as in training, without the small ones.
+    searched = search(photos, settings, max_megapixels, small_too=settings.several_faces != "whole")
+    for path, (picture, found, problem) in zip(photos, searched, strict=True):
         faces = []
-        for face in found:
+        whole = "" if problem else _why_whole(len(found), settings)
+        for face in [] if whole else found:
             box = (round(face.x), round(face.y), round(face.width), round(face.height))
-            faces.append(AnsweredFace(box, True, cropping.face(picture, face, settings.margin, settings.size), []))
-        if not problem and not faces and settings.no_face == "whole":
+            faces.append(AnsweredFace(box, "", cropping.face(picture, face, settings.margin, settings.size), []))
+        if whole:
             box = (0, 0, picture.shape[1], picture.shape[0])
-            faces.append(AnsweredFace(box, False, cropping.whole(picture, settings.size), []))
+            faces.append(AnsweredFace(box, whole, cropping.whole(picture, settings.size), []))
         answered.append(Photo(path, faces, problem))
     _add_answers([face for photo in answered for face in photo.faces], models)
     return answered
+
+
+def _why_whole(faces: int, settings: Preprocess) -> str:
+    """Why training took the whole of a photo with so many faces, or empty where it did not."""
+    if faces == 0 and settings.no_face == "whole":
+        return NO_FACE
+    return SEVERAL_FACES if faces > 1 and settings.several_faces == "whole" else ""
 
 
 def _add_answers(faces: Sequence[AnsweredFace], models: Sequence[Exported]) -> None:

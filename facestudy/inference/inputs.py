@@ -73,7 +73,7 @@ def _below(folder: Path) -> list[Path]:
     endings |= {ending for ending, advice in TO_CONVERT.items() if advice != VIDEO}
     photos: list[Path] = []
     passed_over: Counter[str] = Counter()
-    for top, folders, files in os.walk(folder):
+    for top, folders, files in os.walk(folder, onerror=_tell_closed):
         folders[:] = [name for name in folders if not is_clutter(name)]
         for link in (Path(top, name) for name in folders):
             if link.is_symlink():
@@ -88,3 +88,7 @@ def _below(folder: Path) -> list[Path]:
         kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(passed_over.items()))
         print(printable(f"{folder}: passed over {kinds}"), file=sys.stderr)
     return sorted(photos)
+
+
+def _tell_closed(error: OSError) -> None:
+    print(printable(f"{error.filename}: a folder that may not be opened, passed over"), file=sys.stderr)

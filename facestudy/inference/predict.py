@@ -18,14 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from facestudy.errors import StudyError
-from facestudy.inference.answers import Photo, answer, load_models
+from facestudy.inference.answers import NO_FACE, Photo, answer, load_models
 from facestudy.inference.boxes import caption, write_boxed
 from facestudy.inference.inputs import FROM_STANDARD_INPUT, photo_files
 from facestudy.photos.reading import UnreadablePicture
 from facestudy.project.files import write_text
 from facestudy.project.photo_folders import printable
 
-NO_FACE = "no face found"
 COLUMNS = ["photo", "face", "x", "y", "width", "height", "task", "variant", "label", "probability", "problem"]
 
 
@@ -80,7 +79,12 @@ def _draw(photos: Iterable[Photo], folder: Path, max_megapixels: float) -> None:
 
 def _described(photo: Photo) -> dict[str, Any]:
     faces = [
-        {"box": face.box, "found": face.found, "answers": [asdict(each) for each in face.answers]}
+        {
+            "box": face.box,
+            "found": not face.whole,
+            "whole_photo": face.whole or None,
+            "answers": [asdict(each) for each in face.answers],
+        }
         for face in photo.faces
     ]
     return {"photo": _printable(photo), "faces": faces, "problem": photo.problem or None}
@@ -98,8 +102,8 @@ def _write_csv(target: Path, photos: Iterable[Photo]) -> None:
         for number, face in enumerate(photo.faces, start=1):
             for each in face.answers:
                 probability = f"{each.probability:.4f}"
-                count, problem = (number, "") if face.found else ("", NO_FACE)
-                writer.writerow([name, count, *face.box, each.task, each.variant, each.label, probability, problem])
+                count = "" if face.whole else number
+                writer.writerow([name, count, *face.box, each.task, each.variant, each.label, probability, face.whole])
     write_text(target, text.getvalue())
 
 
@@ -115,7 +119,9 @@ def _table(photos: Iterable[Photo]) -> Group:
             table.add_column(column, no_wrap=True)
         for number, face in enumerate(photo.faces, start=1):
             x, y, width, height = face.box
-            position = f"face {number} at {x}, {y}, {width} × {height}" if face.found else f"{NO_FACE}; the whole photo"
+            position = (
+                f"{face.whole}; the whole photo" if face.whole else f"face {number} at {x}, {y}, {width} × {height}"
+            )
             for row, each in enumerate(face.answers):
                 table.add_row("" if row else position, f"{each.task}:", Text(caption(each)), f"({each.variant})")
         parts.append(table)

@@ -1,8 +1,10 @@
 """What lies in a folder of photos beside the photos: clutter of systems, and what neither DVC nor a stage can read."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from facestudy.project import paths
 
 # Names that systems and programs give to their own files and folders, in lower case; those that start with a dot
 # (._x, .AppleDouble, .Trashes, .thumbnails, .stfolder, .dropbox.cache ...) need no entry.
@@ -17,6 +19,7 @@ CLUTTER = {
     *("picasa.ini", "thumbnails-digikam.db", "__pycache__"),
 }
 CLUTTER_STARTS = (".", "~$", "synophoto_thumb_", "synofile_thumb_")
+LEFT_OUT_BY_DVC = {".git", ".hg", ".dvc"}  # within the repository
 SHOWN = 3  # names of a kind in a message
 
 LINKED_FOLDER = (
@@ -48,19 +51,27 @@ def obstacles(folder: Path) -> list[str]:
 
     Links to folders, into which DVC does not look, and folders without permission, which it passes over, count unless
     they are clutter; dangling links, pipes, sockets, devices and names that are not UTF-8, at which it fails or hangs,
-    count everywhere. The folder itself may be a link.
+    count wherever it looks. The folder itself may be a link.
     """
     names: dict[str, list[str]] = {}
-    for path, kind in _found(folder, clutter=False):
+    for path, kind in _found(folder, _unseen(folder), clutter=False):
         names.setdefault(kind, []).append(printable(path))
     lines = []
-    for kind, paths in sorted(names.items()):
-        more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-        lines.append(f"{', '.join(paths[:SHOWN])}{more}: {kind}")
+    for kind, found in sorted(names.items()):
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        lines.append(f"{', '.join(found[:SHOWN])}{more}: {kind}")
     return lines
 
 
-def _found(folder: Path, clutter: bool) -> Iterator[tuple[str, str]]:
+def _unseen(folder: Path) -> Callable[[str], bool]:
+    """Whether neither DVC nor a stage looks at what has a name, and into it, below a folder."""
+    absolute = Path(os.path.abspath(folder))  # noqa: PTH100 - without `..`, and not behind a link, as DVC sees it
+    if absolute.is_relative_to(paths.FETCHING.absolute()):  # no dependency
+        return is_clutter
+    return LEFT_OUT_BY_DVC.__contains__ if absolute.is_relative_to(Path.cwd()) else lambda _: False
+
+
+def _found(folder: Path, unseen: Callable[[str], bool], clutter: bool) -> Iterator[tuple[str, str]]:
     """Path and kind of each obstacle below a folder; `clutter`: this folder is some, or lies in it."""
     try:
         with os.scandir(folder) as listed:
@@ -70,11 +81,13 @@ def _found(folder: Path, clutter: bool) -> Iterator[tuple[str, str]]:
             yield str(folder), CLOSED_FOLDER
         return
     for entry in entries:
+        if unseen(entry.name):
+            continue
         if not _is_utf8(entry.name):
             yield entry.path, BAD_NAME
         within = clutter or is_clutter(entry.name)
         if entry.is_dir(follow_symlinks=False):
-            yield from _found(Path(entry.path), within)
+            yield from _found(Path(entry.path), unseen, within)
         elif os.path.isdir(entry.path):  # noqa: PTH112 - unlike the others', false for a link to itself, no error
             if not within:
                 yield entry.path, LINKED_FOLDER

@@ -53,6 +53,14 @@ class Layout(Section):
     person_pattern: str | None = None
     rename: dict[str, str] = {}  # labels that mean the same: what the label file says, what it becomes
 
+    def renamed(self, label: str) -> str:
+        """What a label, in the form in which labels are compared, becomes."""
+        return self.rename.get(label, label)
+
+    def person_is_label(self) -> bool:
+        """Whether the person serves as a label too, as in "who is it?", and is then renamed as one."""
+        return self.columns.person in self.columns.tasks().values()
+
     @field_validator("person_pattern")
     @classmethod
     def _has_a_group(cls, pattern: str | None) -> str | None:
@@ -113,10 +121,22 @@ class Data(Section):
     git: GitFolder
     drive: Drive
 
+    def layout(self) -> Layout | None:
+        """How the source's folder is laid out; None for drawn faces."""
+        layout: Layout | None = None if self.source == "sample" else getattr(self, self.source)
+        return layout
+
 
 class Task(Section):
     title: str
     positive: str | None
+
+    @field_validator("positive")
+    @classmethod
+    def _has_letters(cls, positive: str | None) -> str | None:
+        if positive is not None and not label_form(positive):
+            raise ValueError(f"{positive!r} is empty; name the label of the target person, or null for several classes")
+        return positive
 
 
 class Split(Section):

@@ -54,7 +54,8 @@ def collected(data: Data, seed: int) -> Iterator[Collection]:
     shutil.rmtree(paths.FETCHING, ignore_errors=True)  # of a run that was killed
     try:
         root, table = _listed(data, seed)
-        tasks = SAMPLE_TASKS if data.source == "sample" else list(getattr(data, data.source).columns.tasks())
+        layout = data.layout()
+        tasks = list(layout.columns.tasks()) if layout else SAMPLE_TASKS
         readable, unreadable = _read_all(root, table, data.max_megapixels)
         pictures, contradicting = duplicates.merge(readable, tasks)
         rejected = pd.concat([unreadable, contradicting], ignore_index=True).sort_values("source_file")

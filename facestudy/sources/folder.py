@@ -47,14 +47,12 @@ def collect(layout: Layout, root: Path) -> pd.DataFrame:
             + copies.hint()
         )
     tasks = list(layout.columns.tasks())
-    # The person may serve as a label, and is then renamed as one.
-    person_is_label = layout.columns.person in layout.columns.tasks().values()
     given = set[str]()
     for column in ["person", *tasks]:
         table[column] = table[column].map(label_form)
-        if column != "person" or person_is_label:
+        if column != "person" or layout.person_is_label():
             given |= set(table[column])
-            table[column] = [layout.rename.get(label, label) for label in table[column]]
+            table[column] = table[column].map(layout.renamed)
     unused = ", ".join(repr(label) for label in layout.rename if label not in given)
     if unused:
         print(f"rename: no picture has the label {unused}")

@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -18,20 +18,31 @@ DELIMITERS = ",;\t|"
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # how Excel is told the delimiter
 
 
-def read_table(path: Path, wanted: Iterable[str]) -> pd.DataFrame:
+def read_table(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
     """The rows of a label file, all text without outer blanks, numbered as they are in the file.
 
-    A `wanted` column is found as labels are compared, and has the name that is given here. Columns without a name are
-    left out; of other columns that share a name all but the first get a number. Raises StudyError for a file that
-    cannot be read, and for a wanted column that is there twice.
+    A `wanted` column, the first of which holds the files, is found as labels are compared, and has the name that is
+    given here. Columns without a name are left out; of other columns that share a name all but the first get a number.
+    Cells that are missing at the end of a row, as spreadsheets write it, are empty, and told. Raises StudyError for a
+    file that cannot be read, a row that may mean something else, and a wanted column that is there twice.
     """
     rows = _rows(path)
     number, header = rows.pop(0)
     names = _named(path, [clean(name) for name in header], wanted)
     width = max((position for position, name in enumerate(names, start=1) if name), default=0)
+    file = names.index(wanted[0]) if wanted[0] in names else width
+    short = []
     for number, cells in rows:
-        if len(cells) < width or any(map(clean, cells[max(width, len(header)) :])):
+        if any(map(clean, cells[max(width, len(header)) :])) or (len(cells) < width and _is_unclear(cells, file)):
             raise StudyError(f"{path}, row {number}: {len(cells)} cells where the header has {width}")
+        if len(cells) < width:
+            short.append(number)
+            cells.extend([""] * (width - len(cells)))
+    if short:
+        print(
+            f"{path}: {len(short)} rows end before the header does, the first is row {short[0]}; "
+            "their missing cells count as empty"
+        )
     kept = [position for position, name in enumerate(names) if name]
     return pd.DataFrame(
         [[cells[position].strip() for position in kept] for _, cells in rows],
@@ -39,6 +50,15 @@ def read_table(path: Path, wanted: Iterable[str]) -> pd.DataFrame:
         index=[number for number, _ in rows],
         dtype=str,
     )
+
+
+def _is_unclear(cells: list[str], file: int) -> bool:
+    """Whether a row may be short for another reason than empty cells at its end.
+
+    It names no file, another delimiter divides it, or a quote that was not closed has swallowed the rows below.
+    """
+    divided = len(cells) == 1 and any(delimiter in cells[0] for delimiter in DELIMITERS)
+    return not any(map(clean, cells[file : file + 1])) or divided or any("\n" in cell for cell in cells)
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:

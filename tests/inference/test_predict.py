@@ -16,7 +16,7 @@ from PIL import Image
 from facestudy.inference.inputs import photo_files
 from stages.export import export
 from tests.exports import CLASSES, SIZE, copy_exports
-from tests.inputs import ROOT, write_params, write_preparation
+from tests.inputs import NO_OVERRIDE, ROOT, write_params, write_preparation
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +24,20 @@ def study(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Exported models and photos: four of one drawn face each, one of two faces, one of none, one that is broken."""
     folder = tmp_path_factory.mktemp("predict")
     copy_exports(exports, folder)
+    draw_two(folder)
+    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(folder / "wall.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    return folder
+
+
+def draw_two(folder: Path) -> None:
+    """two.jpg, of two of the folder's photos side by side."""
     photos = sorted((folder / "photos").glob("*.jpg"))
     faces = [Image.open(photo) for photo in photos[1:3]]
     both = Image.new("RGB", (2 * faces[0].width, faces[0].height))
     for number, face in enumerate(faces):
         both.paste(face, (number * face.width, 0))
     both.resize((1024, 512)).save(folder / "two.jpg", quality=95)
-    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(folder / "wall.png")
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
-    return folder
 
 
 def call(study: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -84,6 +89,27 @@ def test_every_face_gets_answers_and_a_photo_without_one_is_answered_as_a_whole(
     assert whole["box"] == [0, 0, 200, 200] and whole["found"] is False
     assert [answer["task"] for answer in whole["answers"]] == ["face", "emotion"]
     assert "no face found; the whole photo" in call(study, "wall.png").stdout.decode()
+
+
+def test_several_faces_are_answered_as_a_whole_where_training_did_so(exports: Path, tmp_path: Path) -> None:
+    copy_exports(exports, tmp_path)
+    (tmp_path / "params.yaml").unlink()  # a link
+    write_params(tmp_path, {"preprocess.size": SIZE, "preprocess.several_faces": "whole"})
+    with chdir(tmp_path):
+        write_preparation("face")
+        export("face", "resnet18_scratch", 0)
+    draw_two(tmp_path)
+    (tmp_path / "one.jpg").symlink_to(tmp_path / "photos" / "pretrain_00000.jpg")
+    named = ("two.jpg", "one.jpg", "--task", "face", "--variant", "resnet18_scratch")
+    two, one = answered(tmp_path, *named)
+    (whole,) = two["faces"]
+    assert (whole["box"], whole["found"], whole["whole_photo"]) == ([0, 0, 1024, 512], False, "several faces found")
+    (face,) = one["faces"]
+    assert face["found"] is True and face["whole_photo"] is None
+    assert call(tmp_path, *named, "--csv", "answers.csv").returncode == 0
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "answers.csv").read_text(encoding="utf-8"))))
+    assert [(row["face"], row["problem"]) for row in rows] == [("", "several faces found"), ("1", "")]
+    assert "several faces found; the whole photo" in call(tmp_path, *named).stdout.decode()
 
 
 def test_a_model_that_saw_faces_alone_answers_for_faces_alone(exports: Path, tmp_path: Path) -> None:
@@ -217,6 +243,19 @@ def test_a_folder_gives_no_clutter_and_tells_what_it_passes_over(
     assert "passed over 1 .mov, 1 .txt" in told and "third: a link to a folder" in told
     with photo_files([str(tmp_path / "photos" / "**" / "*.jpg")]) as found:
         assert [path.name for path in found] == ["a.jpg"]
+
+
+def test_a_folder_below_that_may_not_be_opened_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed").chmod(0)
+    program = "from facestudy.inference.inputs import photo_files\nwith photo_files(['.']) as found: print(*found)"
+    command = [*NO_OVERRIDE, sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    (tmp_path / "closed").chmod(0o700)
+    assert done.stdout == "a.jpg\n"
+    assert done.stderr == "./closed: a folder that may not be opened, passed over\n"
 
 
 def test_a_task_without_labels_is_passed_over_or_named(study: Path, tmp_path: Path) -> None:

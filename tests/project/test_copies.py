@@ -70,3 +70,21 @@ def test_an_experiment_finds_photos_in_each_way_that_is_documented(tmp_path: Pat
         run(clone, "git", "commit", "-qm", "Photos")
     keys = ["-S", "data.source=folder", "-S", 'tasks.face.positive="Zoë"', "-S", "~tasks.emotion"]
     assert "4 pictures from folder" in run(clone, "dvc", "exp", "run", "--temp", *keys, *more, "download")
+
+
+def test_dvc_fails_in_a_path_with_an_umlaut(tmp_path: Path) -> None:
+    """When this fails, DVC has mended it, and docs/experiments.md need not speak of it any more."""
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    assert "`--queue`, `--temp` and a local cache folder fail in a path with a letter that is not ASCII" in page
+    folder = tmp_path / "f\u00fcr"
+    folder.mkdir()
+    run(folder, "git", "init", "-q")
+    run(folder, "dvc", "init", "-q")
+    run(folder, "dvc", "config", "core.analytics", "false")
+    (folder / "dvc.yaml").write_text("stages: {only: {cmd: echo}}", encoding="utf-8")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "first")
+    run(folder, "dvc", "repro")
+    for command in (["dvc", "exp", "run", "--temp"], ["dvc", "cache", "dir", "--local", str(folder / "cache")]):
+        with pytest.raises(AssertionError, match="'ascii' codec can't encode character"):
+            run(folder, *command)

@@ -124,6 +124,20 @@ def test_a_table_of_a_spreadsheet_is_read_without_its_empty_columns(tmp_path: Pa
     assert one_row(tmp_path, text) == expected
 
 
+def test_cells_that_a_spreadsheet_leaves_out_at_the_end_are_empty_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "file,face,emotion,light\na.png,yes,sad,dim\nb.png,yes\nc.png,no,happy\n"
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
+    table = collect(LAYOUT, tmp_path)
+    assert table[["face", "emotion", "light"]].to_numpy().tolist() == [
+        ["yes", "sad", "dim"],
+        ["yes", "", ""],
+        ["no", "happy", ""],
+    ]
+    assert "labels.csv: 2 rows end before the header does, the first is row 3" in capsys.readouterr().out
+
+
 def test_a_row_is_named_by_its_number_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("sep=;\nfile;face\n\na.png;x\nb.png;x;more\n", encoding="utf-8")
     assert "row 5: 3 cells where the header has 2" in refused(tmp_path)
@@ -243,7 +257,10 @@ def test_a_label_file_that_cannot_be_read_is_refused_with_what_it_holds(tmp_path
         b"": "is empty",
         b"name,face\na.png,x\n": "no column 'file' (columns.file); it has: name, face",
         b"file,mood\na.png,x\n": "no label column 'face' or 'emotion'; it has: file, mood",
-        b"file,face\na.png\n": "row 2: 1 cells where the header has 2",
+        b"file,face\na.png;x\n": "row 2: 1 cells where the header has 2",
+        b'file,face,mood\n"a.png,x\nb.png","y"\n': "row 2: 2 cells where the header has 3",
+        b"face,file\nx\n": "row 2: 1 cells where the header has 2",
+        b"face,file,light\nx, \n": "row 2: 2 cells where the header has 3",
         b"file,face,face\na.png,x,y\n": "the column 'face' more than once",
         b'file,face\n"a.png,x\n': "cannot be read as CSV",
         "file,face\njos\u00e9.png,x\n".encode("latin-1"): "not in UTF-8",

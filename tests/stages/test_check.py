@@ -81,6 +81,7 @@ def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
         ({"seed": -1}, "seed: -1 is refused; input should be greater than or equal to 0"),
         ({"seed": True}, "seed: True is refused"),
         ({"seeds": []}, "seeds: [] is refused; list should have at least 1 item"),
+        ({"seeds": 0}, "seeds: 0 is refused; input should be a valid list"),
         ({"seeds": [1, 1]}, "holds a seed twice"),
         (
             {"data.source": "web"},
@@ -96,6 +97,8 @@ def test_small_numbers_are_read_as_dvc_writes_them(study: Path) -> None:
         ({"split.folds": 10**18}, "seeds: [0] must be 1000000000000000000 for split.folds"),
         ({"split.folds": 10**40}, "must be 10000000000000000000000000000000000000000 for split.folds"),
         ({"tasks.face.positive": 3}, """tasks.face.positive: 3 is no text; put it in quotes, as "3" here or -S """),
+        ({"tasks.face.positive": ""}, "tasks.face.positive: '' is empty; name the label of the target person, or null"),
+        ({"tasks.face.positive": "\u200b "}, "tasks.face.positive: '\\u200b ' is empty; name the label"),
         ({"data.folder.path": True}, """or -S 'data.folder.path="True"'"""),
         ({"data.folder.path": "~/photos"}, "no folder ~/photos; write your home folder out in place of ~"),
         ({"variants.vgg16.epochs.emotoin": 3}, "variants.vgg16.epochs: must name each task once"),
@@ -153,6 +156,21 @@ def test_what_dvc_would_hang_at_or_look_past_is_refused_before_it_looks(study: P
     for part in (f"{folder}/pipe: no file", f"{folder}/\ufffd.jpg: a name", f"{folder}/images: a link to a folder"):
         assert part in message
     assert "data.folder.path: " in message or "weights.pretrain.path: " in message
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_folders_into_which_dvc_does_not_look_hold_no_obstacle(study: Path, inside: bool) -> None:
+    """It leaves out these three within the repository alone."""
+    photos = study / "data" / "photos" if inside else study.parent / f"{study.name}-photos"
+    for name in (".git", ".hg", ".dvc"):
+        (photos / "deep" / name).mkdir(parents=True)
+        os.mkfifo(photos / "deep" / name / "pipe")
+    changes = {"data.folder.path": str(photos)}
+    if inside:
+        write_params(study, changes)
+        check()
+    else:
+        assert "deep/.git/pipe, " in refused(study, changes)
 
 
 OWN_FILES: dict[str, dict[str, Any]] = {

@@ -1,7 +1,9 @@
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,18 @@ def test_an_archive_goes_all_the_way(study: Path) -> None:
     write_params(study, archive | {"data.archive.sha256": str(caught.value).rsplit(": ", 1)[-1]})
     download()
     assert everything(paths.RAW) == first
+
+
+def test_clutter_in_an_archive_may_have_any_name(study: Path) -> None:
+    """DVC does not look at what was fetched, and no stage looks at clutter."""
+    packed, rows = study / ".." / "set.tar", labelled_folder(study / ".." / "photos")
+    with tarfile.open(packed, "w", format=tarfile.PAX_FORMAT) as opened:
+        opened.add(study / ".." / "photos", "photos")
+        opened.addfile(tarfile.TarInfo("photos/images/__MACOSX/._f\udcfc.png"))
+    archive = {"location": str(packed), "sha256": hashlib.sha256(packed.read_bytes()).hexdigest()}
+    write_params(study, {"data.source": "archive", **{f"data.archive.{key}": value for key, value in archive.items()}})
+    download()
+    assert report()["pictures"] == len(rows)
 
 
 def test_a_command_line_shows_one_message_and_no_traceback(study: Path) -> None:

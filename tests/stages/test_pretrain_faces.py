@@ -13,6 +13,7 @@ from facestudy.errors import StudyError
 from facestudy.project import paths
 from facestudy.project.files import read_json
 from facestudy.project.tables import read_csv
+from stages.download import download
 from stages.pretrain_faces import pretrain_faces
 from tests.inputs import paint, write_labels, write_params
 
@@ -100,6 +101,23 @@ def test_copies_of_the_studys_own_pictures_are_left_out_and_counted(capsys: pyte
         pictures=21, people=6, exact_copies=1, near_copies=1, shared_people=1, pictures_of_them=1
     )
     assert "left out 1 exact and 1 near copies" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("face", ["face", "person"])
+def test_a_person_whom_the_study_renames_is_shared(face: str) -> None:
+    """`rename` is for labels; a person is renamed where it serves as one."""
+    paint(Path("study/images/s.png"), 100)
+    write_labels(Path("study/labels.csv"), [{"file": "s.png", "person": "Ann", "face": "Ann", "emotion": "sad"}])
+    columns = {"file": "file", "person": "person", "face": face, "emotion": "emotion"}
+    source = {"source": "folder", "folder.path": "study", "folder.columns": columns, "folder.rename": {"Ann": "Anna"}}
+    changes = FOLDER | {f"data.{key}": value for key, value in source.items()}
+    write_params(Path(), changes)
+    download()
+    write_folder()
+    _, index = packed(changes)
+    name = "anna" if face == "person" else "ann"
+    assert list(photos_of(index)["person"]) == [name, name, ""]
+    assert report().shared_people == 1 and report().pictures_of_them == 2
 
 
 def test_drawn_people_are_the_same_whatever_the_study_holds() -> None:
