@@ -6,17 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from facestudy.inference.exported import Exported
 from facestudy.inference.inputs import photo_files
-from stages.export import export
-from tests.exports import CLASSES, SIZE, copy_exports
-from tests.inputs import ROOT, write_params, write_preparation
+from facestudy.project import paths
+from tests.exports import CLASSES, copy_exports, rewrite_export
+from tests.inputs import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +88,9 @@ def test_every_face_gets_answers_and_a_photo_without_one_is_answered_as_a_whole(
 
 def test_a_model_that_saw_faces_alone_answers_for_faces_alone(exports: Path, tmp_path: Path) -> None:
     copy_exports(exports, tmp_path)
-    (tmp_path / "params.yaml").unlink()  # a link
-    write_params(tmp_path, {"preprocess.size": SIZE, "preprocess.no_face": "leave_out"})
-    with chdir(tmp_path):
-        write_preparation("face")
-        export("face", "resnet18_scratch", 0)
+    model = tmp_path / paths.exported("face", "resnet18_scratch", 0, "onnx")
+    preprocess = Exported.load(model).metadata.preprocess.model_copy(update={"no_face": "leave_out"})
+    rewrite_export(model, model, preprocess=preprocess)
     Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(tmp_path / "wall.png")
     named = ("wall.png", "--task", "face", "--variant", "resnet18_scratch")
     (wall,) = answered(tmp_path, *named)
