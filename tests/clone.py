@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from tests.traces import strace_works, traced_python
+
 ROOT = Path(__file__).parents[1]
-VARIANTS = ["vgg16", "resnet18_scratch", "resnet18_pretrained"]
+VARIANTS = ["vgg16", "resnet18_scratch"]  # one pretrained, with frozen layers; one that learns as a whole
 
 
 def run(folder: Path, *command: str, first_in_path: Path = Path(sys.executable).parent) -> str:
@@ -52,7 +54,7 @@ SHRUNK: dict[str, Any] = {
 
 
 def shrunk_clone(clone: Path) -> None:
-    """Fill an empty folder with the working tree's files and commit them, with a study of minutes."""
+    """Fill an empty folder with the working tree's files and commit them, with a study of minutes: VARIANTS alone."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -64,7 +66,31 @@ def shrunk_clone(clone: Path) -> None:
     run(clone, "git", "init", "-q")
     run(clone, "git", "config", "user.name", "test")
     run(clone, "git", "config", "user.email", "test@localhost")
-    run(clone, "dvc", "cache", "dir", "--local", str(clone / ".dvc" / "cache"))
-    set_keys(clone, SHRUNK)
+    run(clone, "dvc", "config", "--local", "cache.dir", "cache")  # in .dvc, whatever this user's own setting
+    params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
+    set_keys(clone, {"variants": {variant: params["variants"][variant] for variant in VARIANTS}, **SHRUNK})
     run(clone, "git", "add", "-A")
     run(clone, "git", "commit", "-qm", "shrunk")
+
+
+def finish(folder: Path) -> None:
+    """study/, a shrunk clone that was run once in full; traces/, logs of what its stages opened, where strace works."""
+    clone, traces = folder / "study", folder / "traces"
+    clone.mkdir()
+    traces.mkdir()
+    shrunk_clone(clone)
+    traced = traced_python(traces) if strace_works() else Path(sys.executable).parent
+    run(clone, "dvc", "repro", first_in_path=traced)
+    run(clone, "git", "add", "-A")
+    run(clone, "git", "commit", "-qm", "first run")
+
+
+def copy_study(study: Path, copy: Path) -> Path:
+    """A copy to change, with its own Git repository and DVC cache."""
+    return Path(shutil.copytree(study, copy, symlinks=True))
+
+
+def ran(output: str) -> set[str]:
+    """Stages that ran, by what `dvc repro` printed."""
+    marked = [line for line in output.splitlines() if line.startswith("Running stage '")]
+    return {line.split("'")[1] for line in marked}

@@ -2,11 +2,14 @@
 
 import atexit
 import os
+import shutil
 import signal
+from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Before torch is imported: two test processes with two threads each would wait for each other all the time.
@@ -25,9 +28,10 @@ def unexpected_skips(skipped: set[str], allowed: str) -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two test processes one starts with the pipeline, which takes longest, and the other with the fast tests."""
+    """Of two test processes one starts with the pipeline, which takes longest; what uses its study too comes last."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+        order = {"test_pipeline.py": 0, "test_experiments.py": 2}
+        items.sort(key=lambda item: order.get(item.path.name, 1))
 
 
 def pytest_unconfigure() -> None:
@@ -37,15 +41,38 @@ def pytest_unconfigure() -> None:
     atexit.unregister(process._exit_at_once)
 
 
+def made_once(name: str, make: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that `make` has filled, the same one for all test processes; not to be changed."""
+    top = tmp_path_factory.getbasetemp()
+    folder = (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / name
+    whole = folder.with_suffix(".whole")
+    with FileLock(folder.with_suffix(".lock")):
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            whole.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small study that `dvc repro` ran (tests/clone.py), beside traces/ where strace works; copy it to change it."""
+    from tests.clone import finish  # noqa: PLC0415
+
+    return made_once("finished", finish, tmp_path_factory) / "study"
+
+
 @pytest.fixture(scope="session")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with exported models; not to be changed (tests/exports.py)."""
     from tests.exports import make_exports  # noqa: PLC0415 (it brings torch)
 
-    folder = tmp_path_factory.mktemp("exports")
-    with chdir(folder):
-        make_exports(folder)
-    return folder
+    def make(folder: Path) -> None:
+        with chdir(folder):
+            make_exports(folder)
+
+    return made_once("exports", make, tmp_path_factory)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

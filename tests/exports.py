@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 
 from facestudy.contracts.scores import Scores
 from facestudy.contracts.study import Study, TaskNames
 from facestudy.csv_writer import write_csv
+from facestudy.inference.conversion import described, save
+from facestudy.inference.exported import Exported
 from facestudy.models import checkpoints, networks
 from facestudy.models.metadata import CheckpointMetadata
 from facestudy.models.pictures import MEAN, STD
@@ -42,8 +45,18 @@ def make_exports(folder: Path, size: int = SIZE) -> None:
         for accuracy, variant in zip((0.8, 0.9), VARIANTS, strict=True):
             make_checkpoint(task, variant, size)
             write_json(paths.model_metrics(task, variant, 0) / "scores.json", _scores(task, variant, accuracy))
-            export(task, variant, 0)
+        first, second = VARIANTS
+        export(task, first, 0)
+        for form in ("onnx", "int8"):  # of the same weights
+            of_first, of_second = (paths.exported(task, variant, 0, form) for variant in (first, second))
+            rewrite_export(of_first, of_second, variant=second, validation_accuracy=accuracy)
     collect_pretraining(4, 4, ["happy"], 128, 0, folder / "photos")
+
+
+def rewrite_export(source: Path, target: Path, **changes: Any) -> None:
+    """Write an exported model with other metadata; to convert its network again would take seconds."""
+    metadata = Exported.load(source).metadata.model_copy(update=changes)
+    save(described(onnx.load(source), metadata), target)
 
 
 def make_checkpoint(task: str, variant: str, size: int = SIZE) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib
 import os
 import resource
 import shutil
@@ -63,6 +64,15 @@ def run(folder: Path, stage: str, before: Sequence[str] = (), **environment: str
     return done.stderr.strip().splitlines()[-1]
 
 
+def well(folder: Path, *stages: str) -> None:
+    """Run stages that nothing disturbs, in this process, where they start at once."""
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "disabled")
+        for name, *arguments in map(str.split, stages):
+            stage = getattr(importlib.import_module(f"stages.{name}"), name)
+            stage(*(int(each) if each.isdecimal() else each for each in arguments))
+
+
 def outputs(folder: Path) -> dict[str, bytes]:
     below = [path for name in ("data", "metrics") for path in (folder / name).rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in below}
@@ -84,8 +94,7 @@ STAGES = ["check", "download", "split face", "leaks face", "preprocess face"]
 def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What the stages give where nothing fails."""
     folder = make(tmp_path_factory.mktemp("sound"))
-    for stage in STAGES:
-        assert run(folder, stage) == ""
+    well(folder, *STAGES)
     return outputs(folder)
 
 
@@ -115,8 +124,7 @@ def test_a_full_disk_is_an_error_and_the_next_run_is_sound(tmp_path: Path, sound
     folder, position = tmp_path / "study", STAGES.index(stage)
     with small_disk(folder, 4000):
         make(folder)
-        for earlier in STAGES[:position]:
-            assert run(folder, earlier) == ""
+        well(folder, *STAGES[:position])
         before = outputs(folder)
         filler = filled(folder)
         with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):  # to the last byte
@@ -126,8 +134,7 @@ def test_a_full_disk_is_an_error_and_the_next_run_is_sound(tmp_path: Path, sound
         assert "No space left on device; free some, and run `dvc repro` again" in message
         filler.unlink()
         assert outputs(folder) == before
-        for later in STAGES[position:]:
-            assert run(folder, later) == ""
+        well(folder, *STAGES[position:])
         assert outputs(folder) == sound
 
 
@@ -149,7 +156,7 @@ def test_a_training_on_a_full_disk_is_an_error_and_ends_with_the_same_bytes(
                 assert "No space left on device" in run(Path(), "train face resnet18_scratch 0")
                 assert not paths.checkpoint("face", "resnet18_scratch", 0).exists()
                 filler.unlink()
-            assert run(Path(), "train face resnet18_scratch 0") == ""
+            well(Path(), "train face resnet18_scratch 0")
             ends.append(outputs(Path()))
         os.chdir(tmp_path)
     assert ends[0] == ends[1]
@@ -160,16 +167,14 @@ def test_a_folder_that_may_not_be_written_or_read_is_an_error(
     tmp_path: Path, sound: dict[str, bytes], mode: int
 ) -> None:
     folder = make(tmp_path / "study")
-    for stage in STAGES[:2]:
-        assert run(folder, stage) == ""
+    well(folder, *STAGES[:2])
     closed = folder / "data" / ("splits" if mode else "raw")
     closed.mkdir(exist_ok=True)
     closed.chmod(mode)
     message = run(folder, "split face", before=NO_OVERRIDE)
     assert str(closed.relative_to(folder)) in message and "Permission denied; give yourself the right" in message
     closed.chmod(0o755)
-    for stage in STAGES[2:]:
-        assert run(folder, stage) == ""
+    well(folder, *STAGES[2:])
     assert outputs(folder) == sound
 
 
@@ -178,12 +183,11 @@ def test_a_read_only_disk_is_an_error(tmp_path: Path, sound: dict[str, bytes]) -
     folder = tmp_path / "study"
     with small_disk(folder, 4000):
         make(folder)
-        assert run(folder, "check") == ""
+        well(folder, "check")
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
         assert "Read-only file system; make it writable" in run(folder, "download")
         subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
-        for stage in STAGES[1:]:
-            assert run(folder, stage) == ""
+        well(folder, *STAGES[1:])
         assert outputs(folder) == sound
 
 
@@ -209,8 +213,7 @@ def test_a_photo_that_goes_or_changes_while_it_is_read(
             download()
     assert not paths.RAW.exists()
     photo.write_bytes(content)
-    for stage in STAGES:
-        assert run(folder, stage) == ""
+    well(folder, *STAGES)
     assert outputs(folder) == sound
 
 
@@ -220,8 +223,7 @@ def test_too_little_memory_ends_a_stage_and_the_next_run_is_sound(
 ) -> None:
     """Wherever memory gives out; libraries end in many ways then, ours without an output."""
     folder = make(tmp_path / "study")
-    for earlier in STAGES:
-        assert run(folder, earlier) == ""
+    well(folder, *STAGES)
     monkeypatch.chdir(folder)
     for variant in ("vgg16", "resnet18_scratch"):
         checkpoints.save(paths.initial_weights(variant), {}, RANDOM)
@@ -235,7 +237,7 @@ def test_too_little_memory_ends_a_stage_and_the_next_run_is_sound(
     print(done.stderr)
     assert done.returncode != 0
     assert outputs(folder) == before
-    assert run(folder, stage) == ""
+    well(folder, stage)
 
 
 def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, sound: dict[str, bytes]) -> None:
@@ -247,35 +249,40 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, sound: dict[str, byt
     assert outputs(folder) == sound
 
 
-def test_wandb_that_dies_in_the_middle_is_reported_and_the_training_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    ends = []
+def test_wandb_that_dies_in_the_middle_is_reported_and_the_training_ends(tmp_path: Path) -> None:
+    training, ends = "train face resnet18_scratch 0", []
     for kill in (False, True):
         folder = tmp_path / str(kill)
         folder.mkdir()
-        os.chdir(folder)
         write_params(folder, SMALL | {"variants.resnet18_scratch.epochs.face": 4})
-        pack_noise(70, train=49)
-        checkpoints.save(paths.initial_weights("resnet18_scratch"), {}, RANDOM)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-u", "-m", "stages.train", "face", "resnet18_scratch", "0"]
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert process.stdout is not None
-        output = ""
-        for line in process.stdout:
-            output += line
-            if kill and "Epoch 1/4" in line:
-                for child in psutil.Process(process.pid).children(recursive=True):
-                    child.kill()
-        assert process.wait(timeout=60) == 0, output
-        assert ("continuing without it" in output) == kill
+        with contextlib.chdir(folder):
+            pack_noise(70, train=49)
+            checkpoints.save(paths.initial_weights("resnet18_scratch"), {}, RANDOM)
+        if kill:
+            output = without_wandb(folder, training)
+            assert "continuing without it" in output
+        else:
+            well(folder, training)
         ends.append(outputs(folder))
-    os.chdir(tmp_path)
     assert ends[0] == ends[1]
+
+
+def without_wandb(folder: Path, training: str) -> str:
+    """What a training printed whose W&B process was killed after the first of four epochs."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-u", "-m", *f"stages.{training}".split()]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    output = ""
+    for line in process.stdout:
+        output += line
+        if "Epoch 1/4" in line:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+    assert process.wait(timeout=60) == 0, output
+    return output
 
 
 def pipeline(folder: Path) -> Path:

@@ -6,17 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from facestudy.inference.exported import Exported
 from facestudy.inference.inputs import photo_files
-from stages.export import export
-from tests.exports import CLASSES, SIZE, copy_exports
-from tests.inputs import NO_OVERRIDE, ROOT, write_params, write_preparation
+from facestudy.project import paths
+from tests.exports import CLASSES, copy_exports, rewrite_export
+from tests.inputs import NO_OVERRIDE, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +91,16 @@ def test_every_face_gets_answers_and_a_photo_without_one_is_answered_as_a_whole(
     assert "no face found; the whole photo" in call(study, "wall.png").stdout.decode()
 
 
+def prepared_with(study: Path, **settings: str) -> None:
+    """Make a model of the study say that its pictures were prepared with other settings."""
+    model = study / paths.exported("face", "resnet18_scratch", 0, "onnx")
+    preprocess = Exported.load(model).metadata.preprocess.model_copy(update=settings)
+    rewrite_export(model, model, preprocess=preprocess)
+
+
 def test_several_faces_are_answered_as_a_whole_where_training_did_so(exports: Path, tmp_path: Path) -> None:
     copy_exports(exports, tmp_path)
-    (tmp_path / "params.yaml").unlink()  # a link
-    write_params(tmp_path, {"preprocess.size": SIZE, "preprocess.several_faces": "whole"})
-    with chdir(tmp_path):
-        write_preparation("face")
-        export("face", "resnet18_scratch", 0)
+    prepared_with(tmp_path, several_faces="whole")
     draw_two(tmp_path)
     (tmp_path / "one.jpg").symlink_to(tmp_path / "photos" / "pretrain_00000.jpg")
     named = ("two.jpg", "one.jpg", "--task", "face", "--variant", "resnet18_scratch")
@@ -114,11 +117,7 @@ def test_several_faces_are_answered_as_a_whole_where_training_did_so(exports: Pa
 
 def test_a_model_that_saw_faces_alone_answers_for_faces_alone(exports: Path, tmp_path: Path) -> None:
     copy_exports(exports, tmp_path)
-    (tmp_path / "params.yaml").unlink()  # a link
-    write_params(tmp_path, {"preprocess.size": SIZE, "preprocess.no_face": "leave_out"})
-    with chdir(tmp_path):
-        write_preparation("face")
-        export("face", "resnet18_scratch", 0)
+    prepared_with(tmp_path, no_face="leave_out")
     Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(tmp_path / "wall.png")
     named = ("wall.png", "--task", "face", "--variant", "resnet18_scratch")
     (wall,) = answered(tmp_path, *named)
