@@ -66,7 +66,7 @@ def shrunk_clone(clone: Path) -> None:
     run(clone, "git", "init", "-q")
     run(clone, "git", "config", "user.name", "test")
     run(clone, "git", "config", "user.email", "test@localhost")
-    run(clone, "dvc", "config", "--local", "cache.dir", "cache")  # in .dvc, whatever this user's own setting
+    _use_own_cache(clone)
     params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
     set_keys(clone, {"variants": {variant: params["variants"][variant] for variant in VARIANTS}, **SHRUNK})
     run(clone, "git", "add", "-A")
@@ -87,7 +87,14 @@ def finish(folder: Path) -> None:
 
 def copy_study(study: Path, copy: Path) -> Path:
     """A copy to change, with its own Git repository and DVC cache."""
-    return Path(shutil.copytree(study, copy, symlinks=True))
+    shutil.copytree(study, copy, symlinks=True)
+    _use_own_cache(copy)
+    return copy
+
+
+def _use_own_cache(clone: Path) -> None:
+    """Whatever this user's own setting; `dvc exp run` takes a path that is not absolute as one from another folder."""
+    run(clone, "dvc", "cache", "dir", "--local", str(clone / ".dvc" / "cache"))
 
 
 def ran(output: str) -> set[str]:

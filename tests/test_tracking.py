@@ -82,9 +82,12 @@ def test_a_stage_that_runs_again_replaces_its_own_offline_files(
     assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 3
 
 
-def test_offline_files_hold_the_whole_run_and_no_step_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_files_hold_the_whole_run_and_no_step_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     train_and_evaluate(tmp_path, monkeypatch)
+    assert "continuing without it" not in capsys.readouterr().err
     files = sorted(tmp_path.glob("wandb/offline-run-*/*.wandb"))
     found = [record for path in files for record in records(path)]
     runs = [record["run"] for record in found if record["type"] == "run"]
