@@ -80,6 +80,8 @@ def write() -> None:
         "The drawn faces' hardness, the pretraining, VGG16's head and the rates and batch sizes were chosen by looking "
         "at validation pictures of both sets: VGG16's head over seeds 0 and 1, its rate over seeds 0 to 2 of the drawn "
         "faces, all else at seed 0. These figures are optimistic by an amount not measured.",
+        "The real photos are a selection from the repository that `data.git` in `params.yaml` names. Other photos of a "
+        "person may be on the other side of a split (`split.group: none`).",
     ]
     for path in sorted(FOLDER.glob("*.json")):
         blocks += _run(json.loads(path.read_text(encoding="utf-8")))
