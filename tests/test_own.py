@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from torchvision.models import efficientnet, vision_transformer
 
 from facestudy.contracts.exports import ExportReport
 from facestudy.contracts.scores import Scores
@@ -39,22 +38,6 @@ def documented(section: str) -> dict[str, dict[str, object]]:
     return shown
 
 
-@pytest.fixture
-def shallow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Transformers of two blocks in place of twelve, and EfficientNets of two stages in place of seven: all alike."""
-    transformer, efficient = vision_transformer._vision_transformer, efficientnet._efficientnet
-    monkeypatch.setattr(
-        vision_transformer,
-        "_vision_transformer",
-        lambda *given, **named: transformer(*given, **named | {"num_layers": 2}),
-    )
-    monkeypatch.setattr(
-        efficientnet, "_efficientnet", lambda stages, *given, **named: efficient(stages[:2], *given, **named)
-    )
-
-
-# The one that the page shows; stochastic depth; attention, for pictures of one size.
-@pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize("arch", ["mobilenet_v3_small", "efficientnet_b0", "vit_b_16"])
 def test_any_classifier_of_torchvision_is_a_variant(tmp_path: Path, arch: str) -> None:
     shown = documented("A fourth variant")
