@@ -17,7 +17,7 @@ from facestudy.project.parameters import load
 
 ROOT = Path(__file__).parents[1]
 REAL_PHOTOS = ROOT / ".." / "shared" / "photos"
-# Before a command: root's right to open what is closed to others, taken from it.
+# Before a command: without these two rights root is refused, as the owner of a closed folder would be.
 NO_OVERRIDE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
 

@@ -24,10 +24,7 @@ from facestudy.models.metadata import WeightsMetadata
 from facestudy.project import paths
 from facestudy.sources import duplicates
 from stages.download import download
-from tests.inputs import ROOT, labelled_folder, pack_noise, write_params
-
-# Root may read and write everything; without these two rights it is refused as its owner would be.
-NO_OVERRIDE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+from tests.inputs import NO_OVERRIDE, ROOT, labelled_folder, pack_noise, write_params
 
 
 @cache
