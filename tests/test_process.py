@@ -128,3 +128,32 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     assert psutil.wait_procs(workers, timeout=10)[1] == []
+
+
+COMPILER = """
+import stages, sys
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.wrappers import is_wrapped
+from torchvision.ops import roi_align
+from facestudy.models import networks
+from facestudy.models.device import fabric_for
+fabric_for("32-true")
+assert networks and torch.get_deterministic_debug_mode() == 1 and "torch._dynamo" not in sys.modules
+fabric, features, boxes = Fabric(accelerator="cpu"), torch.ones(1, 1, 8, 8), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
+assert not is_wrapped(torch.nn.Linear(2, 2)) and "torch._dynamo" not in sys.modules
+assert roi_align(features, boxes, 2).tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]
+compiled = torch.compile(torch.nn.Linear(2, 2), backend="eager")
+ready = fabric.setup_module(compiled)
+assert is_wrapped(ready) and isinstance(ready._forward_module, torch._dynamo.OptimizedModule)
+assert ready(torch.ones(1, 2)).shape == (1, 2)
+"""
+
+
+def test_the_compiler_is_imported_when_it_is_used() -> None:
+    """torchvision and Fabric import torch's compiler with themselves; here later, and they work as with it."""
+    plain = COMPILER.replace(' and "torch._dynamo" not in sys.modules', "")
+    for code, settings in ((COMPILER, {}), (plain, {"STUDY_PLAIN": "compiler"})):
+        environment = {**os.environ, **settings}
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()

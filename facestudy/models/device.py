@@ -16,7 +16,8 @@ def fabric_for(precision: str) -> Fabric:
     convolutions to TF32). Raises StudyError for a precision that the device does not have.
     """
     torch.backends.cudnn.allow_tf32 = False
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As use_deterministic_algorithms, but for its import of torch.compile, which sets this for itself (compilation.py).
+    torch.set_deterministic_debug_mode("warn")
     tensors.leave_new_tensors_unfilled()
     process.keep_freed_memory()
     if precision == "auto":

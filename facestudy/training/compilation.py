@@ -18,4 +18,5 @@ def compiled(network: nn.Module) -> nn.Module:
         raise StudyError(
             "compile: true needs a C++ compiler (g++ or clang++), and none was found; set it to false"
         ) from None
+    torch.use_deterministic_algorithms(True, warn_only=True)  # the compiler too; device.py leaves it out
     return torch.compile(network)  # type: ignore[return-value]
