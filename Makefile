@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: repro demo plots screenshots test test-photos lint accept-code pretraining-worth bench fuzz torture clean
+.PHONY: repro demo plots screenshots test test-slow test-photos lint accept-code pretraining-worth bench fuzz torture clean
 
 # The check first: DVC runs it for a change of params.yaml alone, and hangs at a pipe among the photos.
 repro: .venv/installed
@@ -21,7 +21,11 @@ screenshots: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tools.screenshots $(ARGS)
 
 test: .venv/installed-dev
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+
+# Those tests that take long: whole studies run by DVC, killed trainings, large networks.
+test-slow: .venv/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -m slow --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 # Those tests that need real photos, in ../shared/photos.
 test-photos: .venv/installed-dev

@@ -28,13 +28,6 @@ def unexpected_skips(skipped: set[str], allowed: str) -> list[str]:
     return sorted(skipped - names)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two test processes one starts with the pipeline, which takes longest; what uses its study too comes last."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        order = {"test_pipeline.py": 0, "test_experiments.py": 2}
-        items.sort(key=lambda item: order.get(item.path.name, 1))
-
-
 def pytest_runtest_teardown() -> None:
     """Stages keep the memory that they free (`process.keep_freed_memory`); a test process grew to 12 GB by it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's

@@ -35,6 +35,7 @@ def pack_near_ties() -> None:
     write_preparation("face")
 
 
+@pytest.mark.slow
 # With a cache of frozen features, and without.
 @pytest.mark.parametrize(("variant", "rule"), [("vgg16", "last"), ("resnet18_scratch", "best")])
 def test_a_model_trained_in_bf16_has_one_accuracy(

@@ -8,6 +8,8 @@ import pytest
 
 from tests.clone import ROOT, copy_study, ran, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study(finished_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -136,6 +136,7 @@ def test_a_full_disk_is_an_error_and_the_next_run_is_sound(tmp_path: Path, sound
 
 
 @mounting
+@pytest.mark.slow
 def test_a_training_on_a_full_disk_is_an_error_and_ends_with_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +247,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, sound: dict[str, byt
     assert outputs(folder) == sound
 
 
+@pytest.mark.slow
 def test_wandb_that_dies_in_the_middle_is_reported_and_the_training_ends(tmp_path: Path) -> None:
     training, ends = "train face resnet18_scratch 0", []
     for kill in (False, True):

@@ -38,6 +38,7 @@ def documented(section: str) -> dict[str, dict[str, object]]:
     return shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["mobilenet_v3_small", "efficientnet_b0", "vit_b_16"])
 def test_any_classifier_of_torchvision_is_a_variant(tmp_path: Path, arch: str) -> None:
     shown = documented("A fourth variant")

@@ -20,6 +20,7 @@ from tests.traces import NO_STRACE, strace_works, violations
 from tools import data_formats
 from tools.browser import CHROMIUM, NO_CHROMIUM, opened
 
+pytestmark = pytest.mark.slow
 MODEL_STAGES = ("train", "evaluate", "export")  # that run once for each model
 
 

@@ -71,6 +71,7 @@ def test_an_upload_lies_in_a_folder_of_its_own_which_goes_with_the_page(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_page_left_goes_at_the_next_start_and_a_running_one_keeps_its_own(
     study: Path, tmp_path: Path
 ) -> None:

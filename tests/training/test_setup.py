@@ -22,6 +22,7 @@ FAMILIES = {
     "maxvit_t": 224, "mnasnet0_5": 32, "mobilenet_v2": 32, "mobilenet_v3_small": 32, "regnet_y_400mf": 32,
     "resnet18": 32, "shufflenet_v2_x0_5": 32, "squeezenet1_0": 32, "swin_t": 32, "vgg11": 32, "vit_b_32": 32,
 }  # fmt: skip
+LARGE = ("maxvit_t", "vgg11", "vit_b_32")
 
 
 def packed(size: int) -> Packed:
@@ -37,7 +38,7 @@ def test_every_family_of_torchvision_is_there() -> None:
 
 
 @pytest.mark.parametrize(("head", "learns"), [("original", "all"), ("pooled", "head")])
-@pytest.mark.parametrize("arch", FAMILIES)
+@pytest.mark.parametrize("arch", [pytest.param(arch, marks=[pytest.mark.slow] * (arch in LARGE)) for arch in FAMILIES])
 def test_a_network_of_each_family_takes_a_step(arch: str, head: str, learns: str) -> None:
     fabric, data = fabric_for("32-true"), packed(FAMILIES[arch])
     pretrained = networks.build(arch, "original", 5, 1, size=data.size)
