@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Before torch is imported: two test processes with two threads each would wait for each other all the time.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before torch is imported: two test processes with two threads each would wait for each other all the time; and the
+# bytes of a training depend on the number of threads, which is the same here and in what a test starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell's background jobs, and all that they start, ignore interrupts, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)

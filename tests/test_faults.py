@@ -51,7 +51,7 @@ time.time = lambda: true() + next(days)
 
 def run(folder: Path, stage: str, before: Sequence[str] = (), **environment: str) -> str:
     """The message of a stage's failure, which is no traceback; "" where it ended well."""
-    settings = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1", **environment}
+    settings = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled", **environment}
     command = [*before, sys.executable, "-m", f"stages.{stage.split(maxsplit=1)[0]}", *stage.split()[1:]]
     done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, check=False)
     if done.returncode == 0:
