@@ -91,4 +91,6 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _tell_closed(error: OSError) -> None:
-    print(printable(f"{error.filename}: a folder that may not be opened, passed over"), file=sys.stderr)
+    print(
+        printable(f"{error.filename}: a folder that cannot be opened ({error.strerror}), passed over"), file=sys.stderr
+    )

@@ -254,7 +254,7 @@ def test_a_folder_below_that_may_not_be_opened_is_told(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     (tmp_path / "closed").chmod(0o700)
     assert done.stdout == "a.jpg\n"
-    assert done.stderr == "./closed: a folder that may not be opened, passed over\n"
+    assert done.stderr == "./closed: a folder that cannot be opened (Permission denied), passed over\n"
 
 
 def test_a_task_without_labels_is_passed_over_or_named(study: Path, tmp_path: Path) -> None:
