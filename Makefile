@@ -23,7 +23,7 @@ screenshots: .venv/installed-dev
 test: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
-# Those tests that take long: whole studies run by DVC, killed trainings, large networks.
+# Those tests that take long: whole studies run by DVC, killed trainings, several processes, large networks.
 test-slow: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -m slow --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 

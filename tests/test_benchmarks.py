@@ -12,6 +12,7 @@ from facestudy.project.files import write_json
 from tests.inputs import ROOT, pack_noise, write_params
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "words"), [("resnet18_scratch", "bare epoch memory"), ("vgg16", "views training")])
 def test_our_side_answers_every_word(variant: str, words: str, tmp_path: Path) -> None:
     write_params(tmp_path, {"variants.vgg16.head": "pooled"})  # 32 pixels leave one cell of features

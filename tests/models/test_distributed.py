@@ -83,11 +83,13 @@ def assert_same(one: pd.DataFrame, two: pd.DataFrame) -> None:
     assert one["train_loss"].iloc[-1] < one["train_loss"].iloc[0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_two_processes_train_as_one_does(one: pd.DataFrame) -> None:
     assert_same(one, history(trained(TORCHRUN).stdout))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_batch_normalisation_over_cpu_processes_is_refused() -> None:
     done = trained(TORCHRUN, "resnet18_scratch")
@@ -95,6 +97,7 @@ def test_batch_normalisation_over_cpu_processes_is_refused() -> None:
     assert not paths.checkpoint("face", "resnet18_scratch", 0).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_tasks_of_srun_find_each_other(one: pd.DataFrame) -> None:
     """Two processes with the variables that srun sets for its tasks."""

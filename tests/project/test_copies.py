@@ -53,6 +53,7 @@ def test_missing_photos_are_explained_in_a_copy_alone(
     assert "## Experiments with your photos" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["--copy-paths", "outside", "dvc add"])
 def test_an_experiment_finds_photos_in_each_way_that_is_documented(tmp_path: Path, way: str) -> None:
     clone = tmp_path / "study"

@@ -36,6 +36,7 @@ def _few() -> sections.Sample:
     return _settings(size=48, target_pictures=8, other_pictures=30, look_alikes=3, emotion_pictures=70)
 
 
+@pytest.mark.slow
 def test_table_holds_both_tasks_as_the_settings_ask(drawn: tuple[Path, pd.DataFrame]) -> None:
     folder, table = drawn
     assert sorted(table["file"]) == sorted(path.name for path in folder.iterdir())
@@ -48,6 +49,7 @@ def test_table_holds_both_tasks_as_the_settings_ask(drawn: tuple[Path, pd.DataFr
     assert table.loc[table["origin"] == "look_alike", "person"].nunique() == _settings().look_alikes
 
 
+@pytest.mark.slow
 def test_no_person_is_in_both_tasks_or_twice_in_emotion(drawn: tuple[Path, pd.DataFrame]) -> None:
     table = drawn[1]
     emotion = table[table["emotion"] != ""]
@@ -56,6 +58,7 @@ def test_no_person_is_in_both_tasks_or_twice_in_emotion(drawn: tuple[Path, pd.Da
     assert set(table.loc[table["face"] == "target", "person"]) == {"target"}
 
 
+@pytest.mark.slow
 def test_pictures_and_circumstances_vary(drawn: tuple[Path, pd.DataFrame]) -> None:
     folder, table = drawn
     assert set(table["light"]) == {"bright", "normal", "side", "dim", "very_dark"}
@@ -119,6 +122,7 @@ def test_pretraining_shows_no_picture_of_the_study(tmp_path: Path) -> None:
     assert not pictures & {path.read_bytes() for path in (tmp_path / "pretraining").iterdir()}
 
 
+@pytest.mark.slow
 def test_detector_finds_the_uncovered_and_well_lit(drawn: tuple[Path, pd.DataFrame]) -> None:
     folder, table = drawn
     well = table[(table["occlusion"] == "none") & table["light"].isin(["bright", "normal"])].sample(100, random_state=0)
@@ -131,6 +135,7 @@ def test_detector_finds_the_uncovered_and_well_lit(drawn: tuple[Path, pd.DataFra
     assert found >= 90
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "most"), [("face", 0.90), ("emotion", 0.70)])
 def test_set_is_hard_for_a_linear_model_and_not_for_gradients(
     drawn: tuple[Path, pd.DataFrame], task: str, most: float
