@@ -9,6 +9,7 @@ import gc
 import importlib
 import io
 import os
+import re
 import select
 import signal
 import sys
@@ -83,6 +84,11 @@ class _CompilerLater(MetaPathFinder):
         if spec is None or spec.loader is None:
             return None
         module, names = _SUBSTITUTES[fullname]
+        source = getattr(spec.loader, "get_source", lambda _: None)(fullname) or ""
+        if re.findall(r"^\s*((?:from|import) torch\._(?:dynamo|inductor).*)", source, re.MULTILINE) != [
+            f"from {module} import {', '.join(names)}"
+        ]:
+            return None  # another version, which needs more of it
         execute = spec.loader.exec_module
 
         def execute_with_substitutes(importing: types.ModuleType) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from facestudy import process
 from tests.inputs import ROOT
 
 STAGE = """
@@ -152,5 +153,16 @@ assert ready(torch.ones(1, 2)).shape == (1, 2)
 
 def test_the_compiler_is_imported_when_it_is_used() -> None:
     """torchvision and Fabric import torch's compiler with themselves; here later, and they work as with it."""
-    done = subprocess.run([sys.executable, "-c", COMPILER], cwd=ROOT, capture_output=True, check=False)
+    environment = {**os.environ, "STUDY_PLAIN": ""}
+    done = subprocess.run([sys.executable, "-c", COMPILER], cwd=ROOT, env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_a_version_that_needs_more_of_the_compiler_imports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "lightning_fabric.wrappers"
+    finder, folder = process._CompilerLater(), tmp_path / "lightning_fabric"
+    folder.mkdir()
+    monkeypatch.delitem(sys.modules, "torch._dynamo", raising=False)
+    for text, later in (("OptimizedModule", True), ("OptimizedModule, disable", False)):
+        (folder / "wrappers.py").write_text(f"from torch._dynamo import {text}\n", encoding="utf-8")
+        assert (finder.find_spec(name, [str(folder)]) is not None) == later
