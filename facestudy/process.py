@@ -31,11 +31,12 @@ def enabled(trick: str) -> bool:
 
 
 def start() -> None:
-    """Call before other imports. Gains 0.6 s of a stage's start ("gc") and 0.9 s of its end ("exit"); `_CompilerLater`.
+    """Call before other imports. Gains 0.6 s of a stage's start ("gc") and 0.9 s of its end ("exit").
 
     gc: imports make objects that stay, and at Python's own threshold of 700 the collector visits those of torch again
     and again. exit: Python would take all objects apart, a second's work after an import of torch; the handler that
     is registered first runs last, when threads have ended and all other handlers have run.
+    compiler: `_CompilerLater`.
     """
     if _STARTED.is_set():
         return

@@ -151,10 +151,12 @@ assert ready(torch.ones(1, 2)).shape == (1, 2)
 """
 
 
-def test_the_compiler_is_imported_when_it_is_used() -> None:
+@pytest.mark.parametrize("plain", ["", pytest.param("compiler", marks=pytest.mark.slow)])
+def test_the_compiler_is_imported_when_it_is_used(plain: str) -> None:
     """torchvision and Fabric import torch's compiler with themselves; here later, and they work as with it."""
-    environment = {**os.environ, "STUDY_PLAIN": ""}
-    done = subprocess.run([sys.executable, "-c", COMPILER], cwd=ROOT, env=environment, capture_output=True, check=False)
+    code = COMPILER.replace(' and "torch._dynamo" not in sys.modules', "") if plain else COMPILER
+    environment = {**os.environ, "STUDY_PLAIN": plain}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
 
 

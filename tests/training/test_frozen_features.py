@@ -21,15 +21,15 @@ def frozen(arch: str, head: str, trainable: list[str]) -> nn.Module:
     return network
 
 
+@pytest.mark.parametrize("memory", [None, pytest.param(0, marks=pytest.mark.slow)], ids=["in memory", "in a file"])
 @pytest.mark.parametrize(
-    ("arch", "head", "trainable", "memory"),
+    ("arch", "head", "trainable"),
     [
-        ("vgg16", "pooled", ["classifier"], 0),
-        ("vgg16", "pooled_2x2", ["features.24", "features.26", "features.28", "classifier"], None),  # block 5
-        ("resnet18", "original", ["fc"], None),
-        ("resnet18", "original", ["layer4.1", "fc"], 0),
+        ("vgg16", "pooled", ["classifier"]),
+        ("vgg16", "pooled_2x2", ["features.24", "features.26", "features.28", "classifier"]),  # block 5
+        ("resnet18", "original", ["fc"]),
+        ("resnet18", "original", ["layer4.1", "fc"]),
     ],
-    ids=["vgg16's head, in a file", "vgg16's last block, in memory", "fc, in memory", "last block, in a file"],
 )
 def test_the_cache_trains_the_same_layers_as_the_whole_network(
     arch: str, head: str, trainable: list[str], memory: int | None

@@ -34,6 +34,7 @@ from tests.training.test_loop import pictures, recipe
 TASK = "face"
 EPOCHS = {"resnet18_scratch": 6, "vgg16": 8}  # enough to be in the middle for a while
 PLAIN = [sys.executable]
+SLOW = pytest.mark.slow
 
 
 def outputs(variant: str) -> dict[str, bytes]:
@@ -266,17 +267,9 @@ def test_two_trainings_of_one_model_do_not_run_at_once(folders: Callable[[str], 
         pass
 
 
-# Without views the optimiser's tensors are channels_last, as on a GPU.
-@pytest.mark.parametrize(
-    ("optimizer", "cached", "plain"),
-    [
-        ("adam", False, ""),
-        ("adam", False, "views"),
-        ("adam", True, "views"),
-        ("adamw", True, ""),
-        ("sgd", False, "views"),
-    ],
-)
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("adamw", marks=SLOW), pytest.param("sgd", marks=SLOW)])
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("plain", ["", "views"])  # without views the optimiser's tensors are channels_last, as on a GPU
 def test_a_restored_training_takes_the_same_steps(
     optimizer: str, cached: bool, plain: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
