@@ -1,5 +1,6 @@
 """A study in a temporary folder: the real params.yaml with a few keys changed, and painted photos."""
 
+import copy
 import csv
 import os
 from pathlib import Path
@@ -35,7 +36,7 @@ def write_params(folder: Path, changes: dict[str, Any]) -> None:
         if value == "DELETE":
             del section[last]
         else:
-            section[last] = value
+            section[last] = copy.deepcopy(value)  # a later change within it is not one of the caller's
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(values, file)
 
