@@ -226,7 +226,7 @@ class Recipe(Section):
     batch_size: Annotated[int, Field(ge=2)]
     optimizer: Literal["adam", "adamw", "sgd"]
     lr: Positive
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "cosine", "warmup_cosine"]
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     class_weights: Literal["none", "balanced"]
     augmentation: Augmentation

@@ -156,6 +156,9 @@ def test_a_loss_that_diverges_stops_with_the_step_and_the_settings() -> None:
 def test_learning_rates_follow_the_schedule() -> None:
     assert [learning_rate(recipe(lr=1.0, schedule="constant"), epoch, 3) for epoch in (1, 2, 3)] == [1, 1, 1]
     assert [learning_rate(recipe(lr=1.0, schedule="cosine"), epoch, 2) for epoch in (1, 2)] == [1, pytest.approx(0.5)]
+    cosine = [learning_rate(recipe(lr=1.0, schedule="cosine"), epoch, 4) for epoch in range(1, 5)]
+    warm = [learning_rate(recipe(lr=1.0, schedule="warmup_cosine"), epoch, 4) for epoch in range(1, 5)]
+    assert warm == pytest.approx([cosine[0] / 3, cosine[1] * 2 / 3, *cosine[2:]])
 
 
 def test_balanced_weights_make_each_class_count_alike() -> None:
