@@ -14,10 +14,10 @@ import numpy as np
 
 from benchmarks.machine import spread
 from benchmarks.measures import ROOT, WINDOWS, Row, study
+from facestudy.exports.exported import INPUT, OUTPUT, Exported, network_input
 from facestudy.faces import cropping
 from facestudy.faces.detection import detector_for
 from facestudy.inference.answers import load_models
-from facestudy.inference.exported import INPUT, OUTPUT, Exported, network_input
 from facestudy.photos.reading import read
 from facestudy.project import paths
 from tests.exports import make_exports

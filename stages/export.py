@@ -19,8 +19,8 @@ from scipy.special import softmax
 from facestudy.contracts.exports import ExportedMetadata, ExportReport, ExportTiming, Preparation
 from facestudy.contracts.scores import Scores
 from facestudy.errors import StudyError
-from facestudy.inference.conversion import save, to_int8, to_onnx, without_network
-from facestudy.inference.exported import BATCH, Exported, network_input
+from facestudy.exports.conversion import save, to_int8, to_onnx, without_network
+from facestudy.exports.exported import BATCH, Exported, network_input
 from facestudy.models import checkpoints
 from facestudy.models.metadata import CheckpointMetadata, EmptyMetadata
 from facestudy.models.packed import Packed

@@ -12,8 +12,8 @@ import pandas as pd
 from facestudy.contracts.scores import Scores
 from facestudy.contracts.study import Study, TaskNames
 from facestudy.csv_writer import write_csv
-from facestudy.inference.conversion import described, save
-from facestudy.inference.exported import Exported
+from facestudy.exports.conversion import described, save
+from facestudy.exports.exported import Exported
 from facestudy.models import checkpoints, networks
 from facestudy.models.metadata import CheckpointMetadata
 from facestudy.models.pictures import MEAN, STD

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from facestudy.contracts.exports import ExportReport
 from facestudy.contracts.scores import Scores
 from facestudy.csv_writer import write_csv
-from facestudy.inference.exported import Exported
+from facestudy.exports.exported import Exported
 from facestudy.models import checkpoints
 from facestudy.models.metadata import WeightsMetadata
 from facestudy.project import paths

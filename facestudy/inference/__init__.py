@@ -1,4 +1,4 @@
-"""The exported models at work: `facestudy predict` and the demo page; no torch but for export and the demo.
+"""The exported models at work: `facestudy predict` and the demo page; no torch but for the demo.
 
-Called by facestudy/cli.py and stages/export.py.
+Called by facestudy/cli.py.
 """

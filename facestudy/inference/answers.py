@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from facestudy.contracts.scores import Scores
 from facestudy.contracts.study import Study
 from facestudy.errors import StudyError
+from facestudy.exports.exported import Exported
 from facestudy.faces import cropping
 from facestudy.faces.detection import detector_for
 from facestudy.faces.searching import search
-from facestudy.inference.exported import Exported
 from facestudy.project import paths
 from facestudy.project.files import Unavailable, read_result
 from facestudy.project.sections import Preprocess

@@ -26,9 +26,9 @@ from PIL import Image
 from torch import nn
 
 from facestudy.contracts.study import Study
+from facestudy.exports.exported import Exported
 from facestudy.inference.answers import NO_FACE, SEVERAL_FACES, AnsweredFace, answer, load_models
 from facestudy.inference.boxes import boxed, caption
-from facestudy.inference.exported import Exported
 from facestudy.mistakes.pictures import crops_and_heat
 from facestudy.models import checkpoints
 from facestudy.models.metadata import CheckpointMetadata

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facestudy.inference.exported import Exported
+from facestudy.exports.exported import Exported
 from facestudy.inference.inputs import photo_files
 from facestudy.project import paths
 from tests.exports import CLASSES, copy_exports, rewrite_export

@@ -9,7 +9,7 @@ import pytest
 
 from facestudy.contracts.exports import ExportReport, ExportTiming
 from facestudy.errors import StudyError
-from facestudy.inference.exported import Exported
+from facestudy.exports.exported import Exported
 from facestudy.models import checkpoints
 from facestudy.models.metadata import EmptyMetadata
 from facestudy.project import paths

@@ -15,7 +15,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quant_pre
 from torch import nn
 
 from facestudy.contracts.exports import ExportedMetadata
-from facestudy.inference.exported import BATCH, INPUT, METADATA, OUTPUT, network_input
+from facestudy.exports.exported import BATCH, INPUT, METADATA, OUTPUT, network_input
 from facestudy.models.metadata import EmptyMetadata
 from facestudy.project.files import whole_file
 
