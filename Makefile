@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: repro demo plots screenshots test test-slow test-photos lint accept-code pretraining-worth bench fuzz torture clean
+.PHONY: repro demo plots screenshots test test-slow test-photos lint accept-code bench fuzz torture clean
 
 # The check first: DVC runs it for a change of params.yaml alone, and hangs at a pipe among the photos.
 repro: .venv/installed
@@ -40,10 +40,6 @@ lint: .venv/installed-dev
 # After an edit of code that changes no meaning (comments, docstrings, words of errors): no stage runs again for it.
 accept-code: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m tools.accept_code
-
-# What pretraining is worth: both networks against the same training from random weights (docs/results.md).
-pretraining-worth: .venv/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m benchmarks.pretraining_worth $(ARGS)
 
 # How fast it is, against the bare network and other ways to train (docs/benchmarks.md); on an idle machine.
 bench: .venv/installed-dev .venv-bench/installed

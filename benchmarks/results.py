@@ -9,8 +9,8 @@ seconds, where the machine did other work at the same time); then
 
     python -m benchmarks.results write
 
-makes docs/results.md of all that lies in docs/results/, the tables of `benchmarks.pretraining_worth` included,
-and puts summaries of those with several seeds or folds into README.md.
+makes docs/results.md of all that lies in docs/results/, and puts summaries of those with several seeds or folds into
+README.md.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import pandas as pd
 from scipy.stats import t
 
 from benchmarks.baselines import baselines
@@ -39,7 +38,6 @@ from facestudy.project.files import read_json, write_json, write_text
 FOLDER, PAGE, README = Path("docs/results"), Path("docs/results.md"), Path("README.md")
 IN_README = ("five_seeds", "photos_folds")  # records whose summaries README.md shows
 RECORDED = ("accuracy", "accuracy_interval", "macro_f1", "roc_auc", "weights", "pictures")  # of scores.json
-NAMES = {"sample": "drawn faces", "photos": "real photos"}
 
 
 def record(name: str, title: str, command: str, busy: bool) -> None:
@@ -85,16 +83,6 @@ def write() -> None:
     ]
     for path in sorted(FOLDER.glob("*.json")):
         blocks += _run(json.loads(path.read_text(encoding="utf-8")))
-    gains = sorted(FOLDER.glob("pretraining_*.csv"))
-    if gains:
-        blocks.append("## What pretraining is worth")
-        blocks.append(
-            "The same training from the study's weights and from random ones (`benchmarks.pretraining_worth`); the "
-            "gain in points is the mean over the seeds, with the smallest and the largest. Measured on 2026-11-24, "
-            "with the crops and recipes of that day."
-        )
-    for path in gains:
-        blocks += _gain(path)
     write_text(PAGE, "\n\n".join(blocks) + "\n")
     records = [FOLDER / f"{name}.json" for name in IN_README]
     summary = "\n\n".join(_summary(json.loads(path.read_text(encoding="utf-8"))) for path in records if path.exists())
@@ -193,24 +181,6 @@ def _differences(differences: list[dict[str, Any]]) -> str:
 
 def _range(shares: list[float]) -> str:
     return f"{_percent(min(shares))} to {_percent(max(shares))}"
-
-
-def _gain(path: Path) -> list[str]:
-    table = pd.read_csv(path)
-    wide = table.pivot(index=["task", "variant", "seed"], columns="weights", values="accuracy").reset_index()
-    wide["gain"] = (wide["pretrained"] - wide["random"]) * 100
-    rows = []
-    for (task, variant), group in wide.groupby(["task", "variant"], sort=False):
-        gain = group["gain"]
-        rows.append(
-            [
-                str(task), str(variant), str(len(group)), _percent(group["pretrained"].mean()),
-                _percent(group["random"].mean()), f"{gain.mean():+.1f} ({gain.min():+.1f} to {gain.max():+.1f})",
-            ]
-        )  # fmt: skip
-    head = ["task", "variant", "seeds", "pretrained", "random weights", "gain"]
-    name = path.stem.removeprefix("pretraining_")
-    return [f"### On {NAMES.get(name, name)}", _table(head, rows)]
 
 
 def _percent(share: float) -> str:
