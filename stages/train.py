@@ -23,6 +23,7 @@ from facestudy.stage import run
 from facestudy.training import outputs, resume
 from facestudy.training.histograms import Recorder
 from facestudy.training.history import History, log_line
+from facestudy.training.launcher import start_under_launcher
 from facestudy.training.loop import Training
 from facestudy.training.setup import prepare
 
@@ -32,6 +33,7 @@ def train(task: str, variant: str, seed: int) -> None:
 
     A training that was killed continues after the epoch of its last saved state, and ends with the same bytes.
     """
+    start_under_launcher(task, variant, seed)
     settings = parameters.read()
     positive, rule, bins = settings.tasks[task].positive, settings.training.epoch, settings.training.histogram_bins
     recipe, epochs = settings.variants[variant].recipe(), settings.variants[variant].epochs[task]

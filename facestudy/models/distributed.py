@@ -28,7 +28,7 @@ def processes() -> tuple[int, int, ClusterEnvironment]:
     tasks, machines = (int(os.environ.get(f"SLURM_STEP_NUM_{name}", "1")) for name in ("TASKS", "NODES"))
     if tasks > 1:
         if "SLURM_NTASKS_PER_NODE" not in os.environ:
-            raise StudyError("training.launcher: srun needs --ntasks-per-node in place of --ntasks")
+            raise StudyError("STUDY_LAUNCHER: srun needs --ntasks-per-node in place of --ntasks")
         return tasks // machines, machines, SLURMEnvironment(auto_requeue=False)
     return 1, 1, LightningEnvironment()
 
@@ -42,8 +42,8 @@ def synchronised(network: nn.Module, fabric: Fabric) -> nn.Module:
         return network
     if fabric.device.type == "cpu":
         raise StudyError(
-            "training.launcher: batch normalisation over several CPU processes is not supported; train with one "
-            "process (launcher: python), or on GPUs, where SyncBatchNorm does it"
+            "batch normalisation over several CPU processes is not supported; train with one process "
+            "(without STUDY_LAUNCHER), or on GPUs, where SyncBatchNorm does it"
         )
     converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     return converted

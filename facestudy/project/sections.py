@@ -212,7 +212,6 @@ class Weights(Section):
 
 
 class Training(Section):
-    launcher: Annotated[str, Field(min_length=1)]
     epoch: Literal["last", "best"]
     histogram_bins: Annotated[int, Field(ge=2, le=512)]
 
