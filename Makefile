@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: repro demo plots screenshots test test-slow test-photos lint accept-code bench fuzz torture clean
+.PHONY: repro demo plots screenshots test test-slow test-photos services lint accept-code bench fuzz torture clean
 
 # The check first: DVC runs it for a change of params.yaml alone, and hangs at a pipe among the photos.
 repro: .venv/installed
@@ -30,6 +30,10 @@ test-slow: .venv/installed-dev
 # Those tests that need real photos, in ../shared/photos.
 test-photos: .venv/installed-dev
 	$(BIN)/python -m pytest -m photos $(PYTEST_ARGS)
+
+# Those tests that start services: Slurm on loopback, as root.
+services: .venv/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -m services $(PYTEST_ARGS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

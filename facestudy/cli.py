@@ -1,4 +1,4 @@
-"""The command `facestudy`: predict, demo and plots, on what `dvc repro` made in the current folder.
+"""The command `facestudy`: run for the study itself; predict, demo and plots on what it made in the current folder.
 
 `python -m facestudy.cli` is the same with the code of the current folder; a subcommand's modules are imported when it
 is called.
@@ -47,9 +47,39 @@ def _plots(revisions: list[str], no_open: bool) -> None:
     stage.main(plots, revisions, no_open)
 
 
+def _run(**options: Any) -> None:
+    from facestudy.scheduling.run import Options, run
+
+    stage.main(run, Options(**options))
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("facestudy", description="Use what `dvc repro` made in the current folder.")
+    parser = argparse.ArgumentParser("facestudy", description="Run the study, and use what it made.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    text = "run the study's stages side by side, on this machine or on Slurm"
+    more = "Ends as `dvc repro` does, of which it runs one for each stage; where stages run changes no result."
+    run = commands.add_parser("run", help=text, description=f"{text.capitalize()}. {more}")
+    run.set_defaults(run=_run)
+    jobs = "stages at the same time on this machine; one for each core or GPU by default, at most 8 without GPUs"
+    run.add_argument("--jobs", type=_number, metavar="N", help=jobs)
+    threads = "of a training on the CPU; all cores by default. Another number gives other rounding, so other bytes"
+    run.add_argument("--training-threads", type=_number, metavar="N", help=threads)
+    run.add_argument("--gpus", type=int, metavar="N", help="GPUs to use; all by default")
+    run.add_argument("--jobs-per-gpu", type=_number, default=1, metavar="N", help="where small models share one")
+    processes = "processes of one training, each with a GPU of its own (DistributedDataParallel)"
+    run.add_argument("--nproc-per-node", type=_number, default=1, metavar="N", help=processes)
+    run.add_argument("--slurm", action="store_true", help="submit each stage to Slurm, as slurm.yaml says")
+    run.add_argument("--cancel", action="store_true", help="end the jobs that an earlier --slurm left to Slurm")
+    change = "change a parameter, as `dvc exp run -S` does; the result is an experiment"
+    run.add_argument("-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help=change)
 
     text = "find every face in photos and say who it is and which emotion it shows"
     more = "Of each task the variant with the best validation accuracy answers, unless others are named."

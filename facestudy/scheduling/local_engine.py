@@ -1,0 +1,92 @@
+"""Stages as processes of this machine, which submitit starts."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from submitit import AutoExecutor
+from submitit.core.utils import FailedJobError, UncompletedJobError
+
+from facestudy.scheduling.resources import Resources
+from facestudy.scheduling.scheduler import State
+from facestudy.scheduling.stage_job import StageJob, Watched
+
+NO_LIMIT = 60 * 24 * 365  # minutes, after which submitit would end a job
+END_SECONDS = 10.0
+
+
+class LocalEngine:
+    """Starts stages as long as slots and GPUs are free."""
+
+    poll_seconds = 0.1
+
+    def __init__(self, folder: Path, logs: Path, resources: Resources, environment: dict[str, str | None]) -> None:
+        self._executor = AutoExecutor(folder / "%j", cluster="local")
+        self._executor.update_parameters(timeout_min=NO_LIMIT)
+        self._logs, self._resources, self._environment = logs, resources, environment
+        self._running: dict[str, tuple[Any, list[str]]] = {}
+
+    def submit(self, stage: str) -> str | None:
+        """Start a stage and say on what; None where it does not fit beside those that run."""
+        resources = self._resources
+        taken = sum(resources.slots(each) for each in self._running)
+        gpus = resources.free_gpus(stage, [gpu for _, used in self._running.values() for gpu in used])
+        if gpus is None or taken + resources.slots(stage) > resources.jobs:
+            return None
+        environment = {**self._environment, **resources.environment(stage, gpus)}
+        job = StageJob(stage, self._logs / f"{stage}.log", environment, Watched.this())
+        with _interrupts_blocked():
+            self._running[stage] = self._executor.submit(job), gpus
+        return f"GPU {', '.join(gpus)}" if gpus else f"{resources.threads(stage)} threads"
+
+    def ended(self) -> dict[str, State]:
+        """The stages that have ended since the last call, and how."""
+        ended = {stage: _outcome(job) for stage, (job, _) in self._running.items() if job.done()}
+        for stage in ended:
+            del self._running[stage]
+        return ended
+
+    def cancel(self) -> None:
+        """End all stages at once, with everything that they started."""
+        controllers = [process for job, _ in self._running.values() for process in _process(int(job.job_id))]
+        below = [each for process in controllers for each in process.children(recursive=True)]
+        for process in [*controllers, *below]:  # a stage ends with its DVC, DVC with the process that started it
+            _kill(process)
+        psutil.wait_procs([*controllers, *below], END_SECONDS)
+        self._running.clear()
+
+
+def _outcome(job: Any) -> State:
+    try:
+        state: State = job.result()
+    except (UncompletedJobError, FailedJobError):  # the job was killed, or its code is broken
+        _, errors = job.paths.stdout, job.paths.stderr
+        if errors.exists():
+            print(errors.read_text(errors="replace"), end="")
+        return "failed"
+    return state
+
+
+def _process(number: int) -> list[psutil.Process]:
+    try:
+        return [psutil.Process(number)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """A terminal's interrupt reaches the command alone, which then ends its jobs: they inherit what is blocked here."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,133 @@
+"""What a job of submitit does: one stage, by `dvc repro --single-item`."""
+
+import contextlib
+import ctypes
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from submitit.helpers import DelayedSubmission
+
+Outcome = Literal["done", "restored", "unchanged", "failed"]
+# How DVC says that another DVC holds a lock which --wait-for-lock does not wait for: the guard of its list of read and
+# written paths, for about 3 seconds, and a path of that list.
+LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
+LOCK_TRIES, LOCK_PAUSE = 60, 2.0  # seconds, at most, between two tries
+WATCH_SECONDS = 0.5
+KILL_SECONDS = 600.0  # more than Slurm waits between SIGTERM and SIGKILL (KillWait)
+SAID: dict[str, Outcome] = {"is cached - skipping run": "restored", "didn't change, skipping": "unchanged"}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A process of this machine with which a job ends; its start tells it from a later one of the same number."""
+
+    number: int
+    started: float
+
+    @classmethod
+    def this(cls) -> "Watched":
+        """This process."""
+        process = psutil.Process()
+        return cls(process.pid, process.create_time())
+
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        try:
+            process = psutil.Process(self.number)
+            return bool(process.create_time() == self.started) and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+@dataclass
+class StageJob:
+    """One stage; called in a process of submitit's, it returns how the stage ended.
+
+    `environment` holds variables to set, or to remove where None. `watched`: the process whose end ends the job; None
+    on Slurm, whose jobs outlive the command.
+    """
+
+    stage: str
+    log: Path
+    environment: dict[str, str | None]
+    watched: Watched | None
+
+    def __call__(self) -> Outcome:
+        """Run the stage, again where another DVC holds a lock; all that it prints is appended to the log."""
+        terminated = threading.Event()
+        if self.watched is None:  # Slurm preempts and cancels so; DVC gets the signal too
+            signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+        elif sys.platform != "win32":  # a lost terminal: first all that was started must end
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        pause = random.Random(os.getpid())
+        for _ in range(LOCK_TRIES):
+            with self.log.open("ab") as log:
+                begin = log.tell()
+                status = self._run(log.fileno())
+            said = self.log.read_bytes()[begin:].decode(errors="replace")
+            if status == 0:
+                return next((outcome for words, outcome in SAID.items() if words in said), "done")
+            if terminated.is_set():  # no fault of the stage: Slurm knows why, and ends this process within seconds
+                time.sleep(KILL_SECONDS)
+            if not any(words in said for words in LOCKED):
+                break
+            time.sleep(LOCK_PAUSE * pause.random())
+        return "failed"
+
+    def checkpoint(self) -> DelayedSubmission:
+        """What submitit submits again where Slurm preempts the job: a training goes on where it was."""
+        return DelayedSubmission(self)
+
+    def _run(self, log: int) -> int:
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", self.stage]
+        environment = {**os.environ, **self.environment}
+        process = subprocess.Popen(
+            command,
+            env={name: value for name, value in environment.items() if value is not None},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # so that one signal reaches DVC and all that it starts
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 (the other thread starts after it)
+        )
+        ended = threading.Event()
+        if self.watched is not None:
+            threading.Thread(target=self._end_with_command, args=(process, ended), daemon=True).start()
+        try:
+            return process.wait()
+        except BaseException:  # an interrupt, or submitit's own signal: nothing may go on
+            kill(process)
+            raise
+        finally:
+            ended.set()
+
+    def _end_with_command(self, process: "subprocess.Popen[bytes]", ended: threading.Event) -> None:
+        assert self.watched is not None
+        submitit = os.getppid()
+        while not ended.wait(WATCH_SECONDS):
+            if not self.watched.alive() or os.getppid() != submitit:
+                kill(process)
+                os._exit(1)
+
+
+def _end_with_parent() -> None:
+    """In a new process, on Linux: be killed when the one that started it ends (PR_SET_PDEATHSIG of prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and all of its session at once; a stage leaves nothing half written, however it ends."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
