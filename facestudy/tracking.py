@@ -76,7 +76,8 @@ class Run:
         def begun(mode: str) -> Any:
             return wandb.init(
                 project=settings.project or PROJECT,
-                group=settings.run_group or "study",
+                group=settings.run_group or os.environ.get("DVC_EXP_NAME"),
+                job_type=stage,
                 id=identity,
                 name=identity,
                 tags=[task, variant],
