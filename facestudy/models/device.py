@@ -1,5 +1,7 @@
 """The device, precision and processes of a computation, as Lightning Fabric has them."""
 
+import warnings
+
 import torch
 from lightning_fabric import Fabric
 
@@ -23,6 +25,8 @@ def fabric_for(precision: str) -> Fabric:
     if precision == "auto":
         precision = "bf16-mixed" if _has_bf16() else "32-true"
     devices, machines, environment = distributed.processes()
+    # On a cluster one process is no mistake: `facestudy run --slurm` gives each stage a job of its own.
+    warnings.filterwarnings("ignore", "The `srun` command is available on your system but is not used")
     try:
         fabric = Fabric(
             accelerator="auto",

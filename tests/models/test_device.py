@@ -1,14 +1,29 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from facestudy.errors import StudyError
 from facestudy.models.device import fabric_for
+from tests.inputs import ROOT
 
 
 def test_half_precision_without_a_gpu_is_refused_and_not_exchanged() -> None:
     with pytest.raises(StudyError, match="precision: '16-mixed' needs a GPU, and there is none; use auto"):
         fabric_for("16-mixed")
     assert fabric_for("auto").strategy.precision.precision in ("bf16-mixed", "32-true")
+
+
+def test_one_process_on_a_cluster_gets_no_warning(tmp_path: Path) -> None:
+    srun = tmp_path / "srun"
+    srun.write_text("#!/bin/sh\n", encoding="utf-8")
+    srun.chmod(0o755)
+    command = [sys.executable, "-c", "from facestudy.models.device import fabric_for; fabric_for('32-true')"]
+    settings = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    assert subprocess.run(command, env=settings, capture_output=True, text=True, check=True).stderr == ""
 
 
 def test_full_precision_is_not_rounded_to_tf32() -> None:
