@@ -1,10 +1,11 @@
 """The faces of many pictures in one array file: found, cropped and resized on every core."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from facestudy.faces.detection import detector_for
 from facestudy.faces.searching import search
 from facestudy.project.sections import Preprocess
 
+WINDOW = 64  # work items that a backend without a stream of results gets at a time
 CHUNK = 64  # pictures of a work item: loading a detector, 11 ms of the cascade, happens once in each
 
 
@@ -71,8 +73,8 @@ def pack(
 
 
 @contextmanager
-def worker_pool(backend: str, workers: int) -> Iterator[Parallel]:
-    """A joblib pool on any of its backends: threading, loky, or a cluster's, dask or ray.
+def worker_pool(backend: str, workers: int) -> Iterator[Callable[[Iterable[Any]], Iterable[Any]]]:
+    """What computes work items on any of joblib's backends: threading, loky, or a cluster's, dask or ray.
 
     dask connects to the cluster that its own settings name (`DASK_SCHEDULER_ADDRESS`), ray to that of
     `RAY_ADDRESS`; their workers see the pictures under the same paths. Results come in order, and no more chunks are
@@ -96,7 +98,17 @@ def worker_pool(backend: str, workers: int) -> Iterator[Parallel]:
             raise StudyError(f"JOBLIB_BACKEND={backend}: its scheduler cannot be reached ({error})") from None
         except ValueError:
             raise StudyError(f"JOBLIB_BACKEND={backend} is not known; use threading, loky, dask or ray") from None
-        yield stack.enter_context(Parallel(return_as="generator"))
+        if backend == "ray":  # which can only return lists
+            pool = stack.enter_context(Parallel())
+            yield lambda items: _in_windows(pool, iter(items))
+        else:
+            yield stack.enter_context(Parallel(return_as="generator"))
+
+
+def _in_windows(pool: Parallel, items: Iterator[Any]) -> Iterator[Any]:
+    """The results of work items in order, of which few are in memory at a time."""
+    while window := list(islice(items, WINDOW)):
+        yield from pool(window)
 
 
 def _crops(
