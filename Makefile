@@ -31,8 +31,8 @@ test-slow: .venv/installed-dev
 test-photos: .venv/installed-dev
 	$(BIN)/python -m pytest -m photos $(PYTEST_ARGS)
 
-# Those tests that start services: Slurm on loopback, as root.
-services: .venv/installed-dev
+# Those tests that start services on this machine: Slurm (as root), sshd, a store like S3, Ray.
+services: .venv/installed-dev .venv-services/installed .venv-moto/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -m services $(PYTEST_ARGS)
 
 lint: .venv/installed-dev
@@ -76,5 +76,15 @@ torture: .venv/installed-dev
 	.venv-bench/bin/python -m pip install -r benchmarks/requirements.txt
 	touch $@
 
+# A folder of packages, which goes before those of .venv where a test asks for it.
+.venv-services/installed: .venv/installed requirements-services.txt
+	$(BIN)/python -m pip install --no-deps --upgrade --target .venv-services -r requirements-services.txt
+	touch $@
+
+.venv-moto/installed:
+	$(PYTHON) -m venv .venv-moto
+	.venv-moto/bin/python -m pip install 'moto[server]==5.2.5'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-bench wandb dvc_plots
+	rm -rf .venv .venv-bench .venv-services .venv-moto wandb dvc_plots

@@ -1,5 +1,6 @@
 """The commands of docs/experiments.md, one section after the other, in a copy of a finished study."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -24,6 +25,12 @@ def recipe(section: str) -> str:
     lines = [line.removeprefix("$ ") for line in "".join(blocks).splitlines()]
     assert lines
     return "\n".join(["set -eo pipefail", *lines])
+
+
+def python_block(section: str) -> str:
+    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    (code,) = re.findall(rf"^## {re.escape(section)}\n.*?^```python\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    return str(code)
 
 
 def follow(study: Path, section: str) -> str:
@@ -68,6 +75,22 @@ def test_recipe_share_data_and_models(study: Path) -> None:
     output = follow(study, "Share data and models")
     assert ran(output) == set() and "up to date" in output
     assert (study.parent / "elsewhere" / "plots" / "report.html").is_file()
+
+
+def test_recipe_share_experiments(study: Path) -> None:
+    run(study, "git", "init", "-q", "--bare", "../origin.git")
+    run(study, "git", "remote", "add", "origin", "../origin.git")
+    run(study, "git", "push", "-q", "origin", "HEAD")
+    follow(study, "Share experiments")
+    assert "gentler" in run(study, "dvc", "exp", "list", "origin") and "edited" in run(study, "dvc", "exp", "list")
+    run(study, "git", "checkout", "-q", ".")
+
+
+def test_recipe_read_at_a_revision(study: Path) -> None:
+    script = python_block("Read results in Python")
+    printed = run(study, "python", "-c", script)
+    accuracy = json.loads((study / "metrics/face/vgg16/0/scores.json").read_text(encoding="utf-8"))["accuracy"]
+    assert printed.split()[0] == str(accuracy) and "features.0.weight" in printed
 
 
 def test_recipe_clean_up(study: Path) -> None:

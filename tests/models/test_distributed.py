@@ -16,6 +16,7 @@ from facestudy.models.device import fabric_for
 from facestudy.models.metadata import WeightsMetadata
 from facestudy.project import paths
 from tests.inputs import ROOT, pack_noise, write_params
+from tests.scheduling.slurm import AVAILABLE, NEEDED, slurm
 
 # Layer normalisation and no dropout, so that the number of processes changes rounding alone. What learns lies below
 # frozen blocks, which are in evaluation mode, and the features of the frozen blocks below are computed once.
@@ -52,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def one(folder: Path) -> pd.DataFrame:
     """The history of one process."""
     with chdir(folder):
-        return history(trained([sys.executable]).stdout)
+        return history(trained().stdout)
 
 
 @pytest.fixture
@@ -65,9 +66,10 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1", **more}
 
 
-def trained(launcher: list[str], variant: str = VARIANT) -> subprocess.CompletedProcess[str]:
-    command = [*launcher, "-m", "stages.train", "face", variant, "0"]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+def trained(launcher: str = "", variant: str = VARIANT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stages.train", "face", variant, "0"]
+    settings = environment(STUDY_LAUNCHER=launcher)
+    return subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
 
 
 def history(printed: str) -> pd.DataFrame:
@@ -86,15 +88,34 @@ def assert_same(one: pd.DataFrame, two: pd.DataFrame) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_two_processes_train_as_one_does(one: pd.DataFrame) -> None:
-    assert_same(one, history(trained(TORCHRUN).stdout))
+    assert_same(one, history(trained("torchrun --standalone --nproc-per-node 2").stdout))
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_batch_normalisation_over_cpu_processes_is_refused() -> None:
-    done = trained(TORCHRUN, "resnet18_scratch")
+    done = trained("torchrun --standalone --nproc-per-node 2", "resnet18_scratch")
     assert done.returncode != 0 and "batch normalisation over several CPU processes is not supported" in done.stderr
     assert not paths.checkpoint("face", "resnet18_scratch", 0).exists()
+
+
+@pytest.mark.usefixtures("study")
+def test_a_launcher_that_is_not_there_is_named() -> None:
+    done = trained("mpirun-of-nowhere -n 2")
+    assert done.returncode == 1 and "STUDY_LAUNCHER: mpirun-of-nowhere cannot be started" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("study")
+@pytest.mark.skipif(not AVAILABLE, reason=NEEDED)
+def test_a_job_of_slurm_with_two_tasks_trains_as_one_process_does(one: pd.DataFrame, tmp_path: Path) -> None:
+    stage = f"STUDY_LAUNCHER='srun {sys.executable}' {sys.executable} -m stages.train face {VARIANT} 0"
+    command = ["sbatch", "--wait", f"--output={tmp_path / 'log'}", "--nodes=1", "--ntasks-per-node=2", "--wrap", stage]
+    with slurm(tmp_path / "slurm") as settings:
+        done = subprocess.run(command, env=environment(**settings), capture_output=True, text=True, check=False)
+    printed = (tmp_path / "log").read_text()
+    assert done.returncode == 0, printed
+    assert_same(one, history(printed))
 
 
 @pytest.mark.slow

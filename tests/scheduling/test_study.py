@@ -1,4 +1,4 @@
-"""A small study by `facestudy run`: the same bytes as by `dvc repro`, however often it was killed, and through Slurm."""
+"""A small study by `facestudy run`: the bytes of `dvc repro`, however often it was killed, and through Slurm too."""
 
 import random
 from pathlib import Path
