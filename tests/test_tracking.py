@@ -94,7 +94,10 @@ def test_offline_files_hold_the_whole_run_and_no_step_twice(
     runs = [record["run"] for record in found if record["type"] == "run"]
     assert len(runs) == 2 and {run["run_id"] for run in runs} == {"face-tiny-0-abc"}
     assert runs[0]["config"]["update"]["lr"] == 0.1
-    assert sorted((run["run_group"], run["job_type"]) for run in runs) == [("bold-gull", "evaluate"), ("bold-gull", "train")]
+    assert sorted((run["run_group"], run["job_type"]) for run in runs) == [
+        ("bold-gull", "evaluate"),
+        ("bold-gull", "train"),
+    ]
     history = [record["history"] for record in found if record["type"] == "history"]
     assert sorted(row["step"]["num"] for row in history) == [1, 2, 3]
     epochs = sorted((row["item"] for row in history if "epoch" in row["item"]), key=lambda item: item["epoch"])
