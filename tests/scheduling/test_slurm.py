@@ -42,6 +42,7 @@ def job_of(study: Path, cluster: dict[str, str], stage: str) -> str:
 def test_stages_run_as_jobs_and_dvc_finds_nothing_left(tmp_path: Path, cluster: dict[str, str]) -> None:
     stages = {"first": waiting("first", 0), "last": waiting("last", 0, needs=["first"])}
     study, here = toy(tmp_path / "slurm", stages), toy(tmp_path / "here", stages)
+    dvc(study, "config", "core.hardlink_lock", "true")
     (study / "slurm.yaml").write_text("default: {timeout_min: 5}\nlast: {cpus_per_task: 2, comment: from the file}\n")
     printed = ran(study, "--slurm", **cluster)
     assert printed.count("running (Slurm job") == 2 and "Data and pipelines are up to date." in printed
