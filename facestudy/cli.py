@@ -60,19 +60,23 @@ def _number(text: str) -> int:
     return number
 
 
+def _number_or_none(text: str) -> int:
+    return 0 if text == "0" else _number(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("facestudy", description="Run the study, and use what it made.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     text = "run the study's stages side by side, on this machine or on Slurm"
-    more = "Ends as `dvc repro` does, of which it runs one for each stage; where stages run changes no result."
+    more = "Ends as `dvc repro` does, of which it runs one for each stage."
     run = commands.add_parser("run", help=text, description=f"{text.capitalize()}. {more}")
     run.set_defaults(run=_run)
     jobs = "stages at the same time on this machine; one for each core or GPU by default, at most 8 without GPUs"
     run.add_argument("--jobs", type=_number, metavar="N", help=jobs)
     threads = "of a training on the CPU; all cores by default. Another number gives other rounding, so other bytes"
     run.add_argument("--training-threads", type=_number, metavar="N", help=threads)
-    run.add_argument("--gpus", type=int, metavar="N", help="GPUs to use; all by default")
+    run.add_argument("--gpus", type=_number_or_none, metavar="N", help="GPUs to use, 0 for none; all by default")
     run.add_argument("--jobs-per-gpu", type=_number, default=1, metavar="N", help="where small models share one")
     processes = "processes of one training, each with a GPU of its own (DistributedDataParallel)"
     run.add_argument("--nproc-per-node", type=_number, default=1, metavar="N", help=processes)

@@ -46,7 +46,7 @@ def read(running: set[str]) -> tuple[Graph, set[str]]:
     repository or the pipeline.
     """
     try:
-        repo = Repo()
+        repo = Repo(_wait_for_lock=True)
         graph = repo.index.graph
         needs = {stage.addressing: {needed.addressing for needed in graph.successors(stage)} for stage in graph}
         whole = Graph(needs)
@@ -55,5 +55,8 @@ def read(running: set[str]) -> tuple[Graph, set[str]]:
         asked = sorted(set(needs) - stale)
         stale |= whole.with_followers(set(repo.status(targets=asked)) & set(needs) if asked else set())
     except DvcException as error:
-        raise StudyError(f"DVC cannot read the pipeline: {error}") from None
+        raise StudyError(
+            f"DVC cannot read the pipeline: {error}\nAfter a kill, `git checkout dvc.lock` repairs a lock file that is "
+            "cut short, and .dvc/tmp/rwlock may be deleted while no DVC runs"
+        ) from None
     return whole, set(needs) - stale

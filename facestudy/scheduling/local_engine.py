@@ -38,13 +38,25 @@ class LocalEngine:
             return None
         environment = {**self._environment, **resources.environment(stage, gpus)}
         job = StageJob(stage, self._logs / f"{stage}.log", environment, Watched.this())
-        with _interrupts_blocked():
+        with interrupts_blocked():
             self._running[stage] = self._executor.submit(job), gpus
-        return f"GPU {', '.join(gpus)}" if gpus else f"{resources.threads(stage)} threads"
+        return self.where(stage)
+
+    def holds_others(self, stage: str) -> bool:
+        """Whether it lacks slots, and not a GPU alone."""
+        taken = sum(self._resources.slots(each) for each in self._running)
+        return taken + self._resources.slots(stage) > self._resources.jobs
+
+    def where(self, stage: str) -> str:
+        """The GPUs of a stage that runs, or its threads."""
+        gpus = self._running[stage][1]
+        return f"GPU {', '.join(gpus)}" if gpus else f"{self._resources.threads(stage)} threads"
 
     def ended(self) -> dict[str, State]:
         """The stages that have ended since the last call, and how."""
-        ended = {stage: _outcome(job) for stage, (job, _) in self._running.items() if job.done()}
+        ended = {
+            stage: outcome(job, self._logs / f"{stage}.log") for stage, (job, _) in self._running.items() if job.done()
+        }
         for stage in ended:
             del self._running[stage]
         return ended
@@ -58,14 +70,18 @@ class LocalEngine:
         psutil.wait_procs([*controllers, *below], END_SECONDS)
         self._running.clear()
 
+    leave = cancel
 
-def _outcome(job: Any) -> State:
+
+def outcome(job: Any, log: Path) -> State:
+    """What an ended job of submitit returned; where it returned nothing, the log of its stage gets the reason."""
+    job._results_timeout_s = 0  # submitit's 15 seconds for slow file systems have passed where they are needed
     try:
         state: State = job.result()
-    except (UncompletedJobError, FailedJobError):  # the job was killed, or its code is broken
-        _, errors = job.paths.stdout, job.paths.stderr
-        if errors.exists():
-            print(errors.read_text(errors="replace"), end="")
+    except (UncompletedJobError, FailedJobError) as error:  # the job was killed, or its code is broken
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{error}\n")
         return "failed"
     return state
 
@@ -83,9 +99,12 @@ def _kill(process: psutil.Process) -> None:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """A terminal's interrupt reaches the command alone, which then ends its jobs: they inherit what is blocked here."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def interrupts_blocked() -> Iterator[None]:
+    """No signal interrupts what is done here, and what is started here inherits that.
+
+    So a terminal's interrupt reaches the command alone, which then ends its jobs.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -11,8 +11,8 @@ from facestudy.errors import StudyError
 
 TRAINS = {"weights", "train"}
 USES_GPU = TRAINS | {"evaluate", "mistakes"}
-# By which numpy, torch, OpenCV and joblib decide on how many threads or processes they compute.
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+# By which torch and numpy decide on how many threads they compute. Searching for faces uses all cores in any case.
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def kind(stage: str) -> str:
@@ -29,11 +29,12 @@ def gpus() -> list[str]:
     """The GPUs that this process sees, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [name for name in visible.split(",") if name]
+        return [name for name in visible.split(",") if name not in ("", "-1", "NoDevFiles")]
     if shutil.which("nvidia-smi") is None:
         return []
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
-    return [str(number) for number in range(listed.stdout.count("GPU "))] if listed.returncode == 0 else []
+    number = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    return [str(each) for each in range(number)] if listed.returncode == 0 else []
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Resources:
     gpus: list[str]
     jobs_per_gpu: int
     gpus_per_training: int
+    hide_gpus: bool = False
 
     @classmethod
     def of_machine(
@@ -62,7 +64,8 @@ class Resources:
         if taken and processes > len(taken):
             raise StudyError(f"--nproc-per-node {processes}: a training would need more than {len(taken)} GPUs")
         jobs = jobs or max(min(cores(), 8), len(taken) * jobs_per_gpu)
-        return cls(jobs, cores(), threads or cores(), taken, jobs_per_gpu, processes if taken else 0)
+        hide = gpu_number == 0
+        return cls(jobs, cores(), threads or cores(), taken, jobs_per_gpu, processes if taken else 0, hide)
 
     def share(self) -> int:
         """The threads of a stage that takes one slot."""
@@ -91,7 +94,8 @@ class Resources:
 
     def environment(self, stage: str, taken: list[str]) -> dict[str, str | None]:
         """The variables of a stage that gets these GPUs; as they are where it has all cores for itself."""
-        devices = ",".join(taken) if self.gpus else os.environ.get("CUDA_VISIBLE_DEVICES")
+        shown = self.gpus or self.hide_gpus  # else as this process sees them
+        devices = ",".join(taken) if shown else os.environ.get("CUDA_VISIBLE_DEVICES")
         settings: dict[str, str | None] = {"CUDA_VISIBLE_DEVICES": devices}
         if self.threads(stage) != self.cores:
             settings |= dict.fromkeys(THREADS, str(self.threads(stage)))

@@ -14,10 +14,12 @@ from dvc.exceptions import DvcException
 from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 from filelock import FileLock, Timeout
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from facestudy.errors import StudyError
-from facestudy.scheduling import graph, table
+from facestudy.scheduling import graph, slurm_engine, table
 from facestudy.scheduling.local_engine import LocalEngine
 from facestudy.scheduling.resources import Resources
 from facestudy.scheduling.scheduler import Engine, Scheduler
@@ -46,7 +48,9 @@ def run(options: Options) -> None:
 
     Raises StudyError where a stage fails: those that do not need it have run.
     """
-    FOLDER.mkdir(exist_ok=True)
+    if not (Path("dvc.yaml").is_file() and Path("stages").is_dir()):
+        raise StudyError("there is no dvc.yaml with stages/ here; run this in the folder of the study")
+    LOGS.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(FOLDER / "lock", blocking=False):
             _run(options)
@@ -56,21 +60,21 @@ def run(options: Options) -> None:
 
 def _run(options: Options) -> None:
     began = time.monotonic()
-    jobs = FOLDER / "jobs"
     if options.cancel:
-        SlurmEngine(jobs, LOGS, {}).cancel()
+        slurm_engine.cancel_jobs()
         return
+    _refuse_what_does_not_fit(options)
     _set_parameters(options.set_param)
     checked = subprocess.run([sys.executable, "-m", "stages.check"], check=False)  # DVC hangs at a pipe among photos
     if checked.returncode:
         sys.exit(checked.returncode)  # it has said why
     environment = _environment(options.nproc_per_node)
+    stages, fresh = graph.read(set(slurm_engine.live_jobs().jobs))
     engine: Engine
     if options.slurm:
-        engine = SlurmEngine(jobs, LOGS, environment)
-        stages, fresh = graph.read(engine.adopted())
+        engine = SlurmEngine(FOLDER / "slurm", LOGS, environment, stages.needs)
     else:
-        stages, fresh = graph.read(set())
+        jobs = FOLDER / "local"
         shutil.rmtree(jobs, ignore_errors=True)  # what an earlier command left; processes' numbers come again
         resources = Resources.of_machine(
             options.jobs, options.training_threads, options.gpus, options.jobs_per_gpu, options.nproc_per_node
@@ -82,16 +86,38 @@ def _run(options: Options) -> None:
     try:
         with table.shown(scheduler, console) as show:
             scheduler.run(fresh, show)
-    except BaseException:
+    except KeyboardInterrupt:
         engine.cancel()
+        raise
+    except BaseException:
+        engine.leave()
         raise
     console.print(table.summary(scheduler.rows, time.monotonic() - began), highlight=False, markup=False)
     failed = [name for name, row in scheduler.rows.items() if row.state == "failed"]
     if failed:
         raise StudyError("\n".join(["failed:", *(f"  {name}: see {LOGS / f'{name}.log'}" for name in failed)]))
     last = ["exp", "run"] if options.set_param else ["repro"]
-    if subprocess.run([sys.executable, "-m", "dvc", *last], check=False).returncode:
+    if subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", *last], check=False).returncode:
         raise StudyError(f"`dvc {' '.join(last)}` failed after all stages had run; its message is above")
+
+
+def _refuse_what_does_not_fit(options: Options) -> None:
+    """Raises StudyError where options do not go together, or with the jobs that an earlier command left to Slurm."""
+    if "STUDY_LAUNCHER" in os.environ:
+        raise StudyError(
+            "STUDY_LAUNCHER is set: unset it, and use --nproc-per-node for several processes of a training"
+        )
+    here = {"--jobs": options.jobs, "--training-threads": options.training_threads, "--gpus": options.gpus}
+    given = [name for name, value in here.items() if value is not None]
+    if options.slurm and (given or options.nproc_per_node > 1):
+        raise StudyError(f"{(given or ['--nproc-per-node'])[0]} is for this machine; with --slurm, slurm.yaml says it")
+    live = slurm_engine.live_jobs()
+    if live.jobs and not (options.slurm and not options.set_param and live.code == slurm_engine.code()):
+        raise StudyError(
+            f"{len(live.jobs)} jobs of an earlier `facestudy run --slurm` are in Slurm still. `facestudy run --slurm` "
+            "waits for them, with the parameters and the code that they were submitted with; before anything else, end "
+            "them by `facestudy run --cancel`"
+        )
 
 
 def _set_parameters(changes: list[str]) -> None:
@@ -101,7 +127,7 @@ def _set_parameters(changes: list[str]) -> None:
             if len(get_hydra_sweeps({path: overrides})) > 1:
                 raise StudyError("-S: one value for each key; `dvc exp run --queue` makes experiments of several")
             apply_overrides(path, overrides)
-    except DvcException as error:
+    except (DvcException, HydraException, OmegaConfBaseException) as error:
         raise StudyError(f"-S: {error}") from None
 
 

@@ -19,11 +19,20 @@ class Engine(Protocol):
     def submit(self, stage: str) -> str | None:
         """Start a stage and say where it runs; None where there is no room for it now."""
 
+    def holds_others(self, stage: str) -> bool:
+        """Whether a stage without room keeps those behind it waiting, or they would never let it in."""
+
+    def where(self, stage: str) -> str:
+        """Where a stage that was started is."""
+
     def ended(self) -> dict[str, State]:
         """The stages that have ended since the last call, and how."""
 
     def cancel(self) -> None:
-        """End all that runs."""
+        """End all that runs: somebody asked for it."""
+
+    def leave(self) -> None:
+        """What becomes of that which runs where the command ends by an error."""
 
 
 @dataclass
@@ -56,9 +65,11 @@ class Scheduler:
             for name, state in self.engine.ended().items():
                 self._end(name, state)
             for name in order:
-                # The first that fits in no more keeps later ones waiting too, or it would wait until they are all done.
-                if self._ready(name) and not self._start(name):
+                if self._ready(name) and not self._start(name) and self.engine.holds_others(name):
                     break
+            for name, row in self.rows.items():
+                if row.state == "running":
+                    row.where = self.engine.where(name)
             show()
             if all(row.state in ENDED for row in self.rows.values()):
                 return

@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Literal
 
 import psutil
@@ -31,21 +32,28 @@ class Watched:
     """A process of this machine with which a job ends; its start tells it from a later one of the same number."""
 
     number: int
-    started: float
+    started: str
 
     @classmethod
     def this(cls) -> "Watched":
         """This process."""
-        process = psutil.Process()
-        return cls(process.pid, process.create_time())
+        return cls(os.getpid(), _started(os.getpid()) or "")
 
     def alive(self) -> bool:
         """Whether it has not ended."""
-        try:
-            process = psutil.Process(self.number)
-            return bool(process.create_time() == self.started) and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        return _started(self.number) == self.started
+
+
+def _started(number: int) -> str | None:
+    """When a process started, by a clock that nobody sets; None where it has ended."""
+    try:
+        if psutil.Process(number).status() == psutil.STATUS_ZOMBIE:
+            return None
+        if sys.platform == "linux":  # psutil adds the time of day at the start, which steps
+            return Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        return str(psutil.Process(number).create_time())
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+        return None
 
 
 @dataclass
@@ -63,9 +71,8 @@ class StageJob:
 
     def __call__(self) -> Outcome:
         """Run the stage, again where another DVC holds a lock; all that it prints is appended to the log."""
-        terminated = threading.Event()
-        if self.watched is None:  # Slurm preempts and cancels so; DVC gets the signal too
-            signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+        if self.watched is None:
+            signal.signal(signal.SIGTERM, _terminate)
         elif sys.platform != "win32":  # a lost terminal: first all that was started must end
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -73,12 +80,14 @@ class StageJob:
         for _ in range(LOCK_TRIES):
             with self.log.open("ab") as log:
                 begin = log.tell()
-                status = self._run(log.fileno())
+                try:
+                    status = self._run(log.fileno())
+                except _Terminated:  # no fault of the stage: Slurm knows why, and ends this process within seconds
+                    time.sleep(KILL_SECONDS)
+                    return "failed"
             said = self.log.read_bytes()[begin:].decode(errors="replace")
             if status == 0:
                 return next((outcome for words, outcome in SAID.items() if words in said), "done")
-            if terminated.is_set():  # no fault of the stage: Slurm knows why, and ends this process within seconds
-                time.sleep(KILL_SECONDS)
             if not any(words in said for words in LOCKED):
                 break
             time.sleep(LOCK_PAUSE * pause.random())
@@ -98,7 +107,7 @@ class StageJob:
             stdout=log,
             stderr=log,
             start_new_session=True,  # so that one signal reaches DVC and all that it starts
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 (the other thread starts after it)
+            preexec_fn=_prepare,  # noqa: PLW1509 (the other thread starts after it)
         )
         ended = threading.Event()
         if self.watched is not None:
@@ -120,14 +129,27 @@ class StageJob:
                 os._exit(1)
 
 
-def _end_with_parent() -> None:
-    """In a new process, on Linux: be killed when the one that started it ends (PR_SET_PDEATHSIG of prctl(2))."""
+class _Terminated(BaseException):
+    """Slurm cancels or preempts the job."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _prepare() -> None:
+    """In a new process: get every signal, and on Linux be killed when the one that started it ends (prctl(2))."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and all of its session at once; a stage leaves nothing half written, however it ends."""
+    """End a process, all of its session and all below it at once; a stage leaves nothing half written of its own."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for each in psutil.Process(process.pid).children(recursive=True):  # torchrun's have sessions of their own
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

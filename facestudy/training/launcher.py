@@ -15,7 +15,10 @@ def start_under_launcher(*arguments: object) -> None:
 
     Its processes run this stage with the same arguments. Raises StudyError where there is no such command.
     """
-    launcher = shlex.split(os.environ.pop("STUDY_LAUNCHER", ""))
+    try:
+        launcher = shlex.split(os.environ.pop("STUDY_LAUNCHER", ""))
+    except ValueError as error:
+        raise StudyError(f"STUDY_LAUNCHER: {error}") from None
     if not launcher:
         return
     if launcher[0] == "torchrun":  # that of this Python

@@ -126,7 +126,26 @@ def test_a_parameter_is_changed_as_by_dvc_exp_run(tmp_path: Path) -> None:
     assert (study / "rate.txt").read_text() == "2\n" and "a comment" in (study / "params.yaml").read_text()
     assert "rated: done" in printed and dvc(study, "exp", "list", "--name-only").strip()
     assert "-S: one value for each key" in failed(study, "-S", "rate=1,2")
-    assert "error" in failed(study, "-S", "rote=1")
+    for wrong in ("rote=1", "rate", "rate=[1", "rate=${none}"):
+        assert "error: -S: " in failed(study, "-S", wrong)
+
+
+def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
+    assert "run this in the folder of the study" in failed(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_file_that_a_kill_cut_short_is_named_with_what_to_do(tmp_path: Path) -> None:
+    study = toy(tmp_path / "toy", {"first": waiting("first", 0)})
+    ran(study)
+    path = study / "dvc.lock"
+    path.write_text(path.read_text().partition("md5: ")[0] + "md", encoding="utf-8")
+    assert "git checkout dvc.lock" in failed(study)
+
+
+def test_a_launcher_of_the_shell_is_refused(tmp_path: Path) -> None:
+    study = toy(tmp_path / "toy", {"first": waiting("first", 0)})
+    assert "use --nproc-per-node" in failed(study, STUDY_LAUNCHER="srun python")
 
 
 def test_trainings_get_gpus_and_all_others_none(tmp_path: Path) -> None:
@@ -141,6 +160,7 @@ def test_trainings_get_gpus_and_all_others_none(tmp_path: Path) -> None:
     printed = ran(study, "--jobs", "4", CUDA_VISIBLE_DEVICES="3,7")
     seen = sorted((study / f"train{number}.txt").read_text().strip() for number in range(3))
     assert set(seen) == {"3", "7"} and (study / "split.txt").read_text() == "\n"
+    assert printed.index("split: running") < printed.index(": done")  # behind a training that waits for a GPU
     assert printed.count("running (GPU") == 3
     assert "--gpus 3: this machine shows 2" in failed(study, "--gpus", "3", CUDA_VISIBLE_DEVICES="3,7")
 

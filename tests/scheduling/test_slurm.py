@@ -1,6 +1,7 @@
 """`facestudy run --slurm` on stand-in stages, through Debian's Slurm on loopback."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import yaml
 
 from tests.scheduling.slurm import AVAILABLE, NEEDED, slurm
 from tests.scheduling.test_run import below, set_seconds, until
-from tests.scheduling.toy import dvc, ran, started, toy, waiting
+from tests.scheduling.toy import dvc, failed, ran, started, toy, waiting
 
 pytestmark = [pytest.mark.services, pytest.mark.skipif(not AVAILABLE, reason=NEEDED)]
 
@@ -55,6 +56,30 @@ def test_stages_run_as_jobs_and_dvc_finds_nothing_left(tmp_path: Path, cluster: 
     assert "running" not in ran(study)  # and back: what Slurm ran is up to date here
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("default: {partition: nowhere}", "sbatch refuses long: .*partition"),
+        ("lonk: {partition: main}", "lonk: no such stage"),
+        ("long: {nodes: 2}", "nodes: a stage is one process"),
+        ("long: {timeout_min: soon}", "slurm.yaml"),
+        ("long: [1, 2]", "slurm.yaml is wrong:\n  long"),
+        ("long: {", "slurm.yaml is not readable as YAML"),
+    ],
+)
+def test_a_wrong_slurm_yaml_is_named_before_or_when_it_is_refused(
+    text: str, message: str, tmp_path: Path, cluster: dict[str, str]
+) -> None:
+    study = toy(tmp_path / "toy", {"long": waiting("long", 0)})
+    (study / "slurm.yaml").write_text(text, encoding="utf-8")
+    assert re.search(message, failed(study, "--slurm", **cluster))
+
+
+def test_options_of_this_machine_are_refused_with_slurm(tmp_path: Path, cluster: dict[str, str]) -> None:
+    study = toy(tmp_path / "toy", {"long": waiting("long", 0)})
+    assert "--jobs is for this machine" in failed(study, "--slurm", "--jobs", "2", **cluster)
+
+
 def test_a_job_that_is_killed_fails_its_stage_and_the_next_call_goes_on(
     tmp_path: Path, cluster: dict[str, str]
 ) -> None:
@@ -86,6 +111,8 @@ def test_jobs_outlive_the_command_and_the_next_one_adopts_or_cancels_them(
     process.communicate(timeout=30)
     time.sleep(2)
     assert number in asked(cluster, "squeue", "--me", "--noheader", "--states=running", "--format=%i").split()
+    for options in ([], ["--slurm", "-S", "rate=2"]):
+        assert "1 jobs of an earlier `facestudy run --slurm`" in failed(study, *options, **cluster)
     printed = ran(study, "--slurm", **cluster)
     assert f"long: running (Slurm job {number})" in printed and "long: done" in printed
 
