@@ -27,6 +27,7 @@ from facestudy.scheduling.slurm_engine import SlurmEngine
 
 FOLDER = Path(".run")  # of what is known of a run while it lasts; no stage reads it
 LOGS = FOLDER / "logs"
+LAST_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _run(options: Options) -> None:
     console.print(table.summary(scheduler.rows, time.monotonic() - began), highlight=False, markup=False)
     failed = [name for name, row in scheduler.rows.items() if row.state == "failed"]
     if failed:
-        raise StudyError("\n".join(["failed:", *(f"  {name}: see {LOGS / f'{name}.log'}" for name in failed)]))
+        raise StudyError("\n".join(["failed:", *map(_described, failed)]))
     last = ["exp", "run"] if options.set_param else ["repro"]
     if subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", *last], check=False).returncode:
         raise StudyError(f"`dvc {' '.join(last)}` failed after all stages had run; its message is above")
@@ -129,6 +130,13 @@ def _set_parameters(changes: list[str]) -> None:
             apply_overrides(path, overrides)
     except (DvcException, HydraException, OmegaConfBaseException) as error:
         raise StudyError(f"-S: {error}") from None
+
+
+def _described(stage: str) -> str:
+    """A failed stage, its log, and the last lines there."""
+    log = LOGS / f"{stage}.log"
+    last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:] if log.exists() else []
+    return "\n".join([f"  {stage}: see {log}, which ends:", *(f"    {line}" for line in last)])
 
 
 def _environment(processes: int) -> dict[str, str | None]:
