@@ -76,9 +76,9 @@ def write() -> None:
         "in percent, with the 95 % interval (Wilson's, by person; docs/method.md) where there is one. Of several seeds "
         "or folds it is Student's interval of their mean: what other trainings would give, not other pictures.",
         "The drawn faces' hardness, the pretraining, VGG16's head and the rates and batch sizes were chosen by looking "
-        "at validation pictures of both sets: VGG16's head over seeds 0 and 1, its rate, and ResNet18's warm-up, epochs "
-        "and rate (eight trials) over seeds 0 to 2 of the drawn faces, all else at seed 0. These figures are optimistic "
-        "by an amount not measured.",
+        "at validation pictures of both sets: VGG16's head over seeds 0 and 1, its rate, and ResNet18's warm-up, "
+        "epochs and rate (eight trials) over seeds 0 to 2 of the drawn faces, all else at seed 0. These figures are "
+        "optimistic by an amount not measured.",
         "The real photos are a selection from the repository that `data.git` in `params.yaml` names. Other photos of a "
         "person may be on the other side of a split (`split.group: none`).",
     ]
