@@ -82,7 +82,9 @@ def test_recipe_share_experiments(study: Path) -> None:
     run(study, "git", "remote", "add", "origin", "../origin.git")
     run(study, "git", "push", "-q", "origin", "HEAD")
     follow(study, "Share experiments")
-    assert "gentler" in run(study, "dvc", "exp", "list", "origin") and "edited" in run(study, "dvc", "exp", "list")
+    assert "gentler" in run(study, "dvc", "exp", "list", "--all-commits", "origin") and "edited" in run(
+        study, "dvc", "exp", "list"
+    )
     run(study, "git", "checkout", "-q", ".")
 
 

@@ -12,7 +12,7 @@ from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from facestudy.scheduling.resources import Resources
 from facestudy.scheduling.scheduler import State
-from facestudy.scheduling.stage_job import StageJob, Watched
+from facestudy.scheduling.stage_job import StageJob, Watched, dvc_not_writing
 
 NO_LIMIT = 60 * 24 * 365  # minutes, after which submitit would end a job
 END_SECONDS = 10.0
@@ -65,8 +65,9 @@ class LocalEngine:
         """End all stages at once, with everything that they started."""
         controllers = [process for job, _ in self._running.values() for process in _process(int(job.job_id))]
         below = [each for process in controllers for each in process.children(recursive=True)]
-        for process in [*controllers, *below]:  # a stage ends with its DVC, DVC with the process that started it
-            _kill(process)
+        with dvc_not_writing():
+            for process in [*controllers, *below]:  # a stage ends with its DVC, DVC with the process that started it
+                _kill(process)
         psutil.wait_procs([*controllers, *below], END_SECONDS)
         self._running.clear()
 

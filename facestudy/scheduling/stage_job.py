@@ -1,7 +1,7 @@
 """What a job of submitit does: one stage, by `dvc repro --single-item`."""
 
-import contextlib
 import ctypes
+import fcntl
 import os
 import random
 import signal
@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -23,6 +25,7 @@ Outcome = Literal["done", "restored", "unchanged", "failed"]
 LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
 LOCK_TRIES, LOCK_PAUSE = 60, 2.0  # seconds, at most, between two tries
 WATCH_SECONDS = 0.5
+LOCK_SECONDS = 10.0
 KILL_SECONDS = 600.0  # more than Slurm waits between SIGTERM and SIGKILL (KillWait)
 SAID: dict[str, Outcome] = {"is cached - skipping run": "restored", "didn't change, skipping": "unchanged"}
 
@@ -125,7 +128,8 @@ class StageJob:
         submitit = os.getppid()
         while not ended.wait(WATCH_SECONDS):
             if not self.watched.alive() or os.getppid() != submitit:
-                kill(process)
+                with dvc_not_writing():
+                    kill(process)
                 os._exit(1)
 
 
@@ -144,12 +148,31 @@ def _prepare() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+@contextmanager
+def dvc_not_writing() -> Iterator[None]:
+    """Hold the lock under which DVC writes dvc.lock and its own files, so that a kill within cuts none of them short.
+
+    DVC has it but for the time in which a stage's command runs; after some seconds this goes on without it.
+    """
+    path = Path(".dvc/tmp/lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + LOCK_SECONDS
+    with path.open("ab") as file:
+        while time.monotonic() < end:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.02)
+        yield
+
+
 def kill(process: "subprocess.Popen[bytes]") -> None:
     """End a process, all of its session and all below it at once; a stage leaves nothing half written of its own."""
-    with contextlib.suppress(psutil.NoSuchProcess):
+    with suppress(psutil.NoSuchProcess):
         for each in psutil.Process(process.pid).children(recursive=True):  # torchrun's have sessions of their own
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with suppress(psutil.NoSuchProcess):
                 each.kill()
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -32,7 +32,7 @@ def test_killed_three_times_side_by_side_it_gives_the_bytes_of_dvc_repro(finishe
             process.communicate(timeout=moments.uniform(5, 45))
         process.kill()
         process.communicate(timeout=30)
-        until(lambda: not below(tmp_path), seconds=10)
+        until(lambda: not below(tmp_path), seconds=30)
     ran(tmp_path, "--jobs", "4", WANDB_MODE="offline")
     assert outputs(tmp_path) == outputs(finished_study)
     assert stages_run(run(tmp_path, "dvc", "repro")) == set()
