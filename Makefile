@@ -33,7 +33,7 @@ test-photos: .venv/installed-dev
 
 # Those tests that start services on this machine: Slurm (as root), sshd, a store like S3, Ray.
 services: .venv/installed-dev .venv-services/installed .venv-moto/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -m services $(PYTEST_ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -m services --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -69,6 +69,7 @@ def slurm(folder: Path, cores: int = 2) -> Iterator[dict[str, str]]:
             if name == "munged":
                 until_ready(["munge", "--no-input", f"--socket={munge / 'socket'}"], environment)
         until_ready(["srun", "--ntasks=1", "true"], environment)
+        stack.callback(until_ready, ["bash", "-c", "scancel --me; [ -z $(squeue --me --noheader) ]"], environment)
         yield environment
 
 

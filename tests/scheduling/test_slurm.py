@@ -96,7 +96,10 @@ def test_a_preempted_job_is_submitted_again(tmp_path: Path, cluster: dict[str, s
     stage = {"cmd": "test -e second || { touch second; sleep 600; }; echo done > long.txt", "outs": ["long.txt"]}
     study = toy(tmp_path / "toy", {"long": stage})
     process = started(study, "--slurm", **cluster)
-    asked(cluster, "scontrol", "requeue", job_of(study, cluster, "long"))
+    number = job_of(study, cluster, "long")
+    asked(cluster, "scontrol", "requeue", number)
+    until(lambda: "JobState=PENDING" in asked(cluster, "scontrol", "show", "job", number))
+    asked(cluster, "scontrol", "update", f"JobId={number}", "StartTime=now")  # it would wait for two minutes
     printed = process.communicate(timeout=180)[0]
     assert process.returncode == 0 and "long: done" in printed
 

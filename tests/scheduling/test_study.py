@@ -38,7 +38,7 @@ def test_killed_three_times_side_by_side_it_gives_the_bytes_of_dvc_repro(finishe
     assert stages_run(run(tmp_path, "dvc", "repro")) == set()
 
 
-@pytest.mark.services
+@pytest.mark.slow
 @pytest.mark.skipif(not AVAILABLE, reason=NEEDED)
 def test_through_slurm_it_gives_the_same_and_nothing_trains_again_here(finished_study: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
