@@ -66,6 +66,7 @@ def test_stages_run_as_jobs_and_dvc_finds_nothing_left(tmp_path: Path, cluster: 
         ("long: [1, 2]", "slurm.yaml is wrong:\n  long"),
         ("long: {", "slurm.yaml is not readable as YAML"),
     ],
+    ids=["partition", "stage", "nodes", "minutes", "list", "yaml"],
 )
 def test_a_wrong_slurm_yaml_is_named_before_or_when_it_is_refused(
     text: str, message: str, tmp_path: Path, cluster: dict[str, str]
