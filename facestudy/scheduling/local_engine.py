@@ -63,12 +63,12 @@ class LocalEngine:
 
     def cancel(self) -> None:
         """End all stages at once, with everything that they started."""
-        controllers = [process for job, _ in self._running.values() for process in _process(int(job.job_id))]
-        below = [each for process in controllers for each in process.children(recursive=True)]
-        with dvc_not_writing():
-            for process in [*controllers, *below]:  # a stage ends with its DVC, DVC with the process that started it
-                _kill(process)
-        psutil.wait_procs([*controllers, *below], END_SECONDS)
+        with interrupts_blocked(), dvc_not_writing():
+            processes = [each for job, _ in self._running.values() for each in _with_children(int(job.job_id))]
+            for process in processes:  # those that start others first: a stage ends with its DVC, too
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        psutil.wait_procs(processes, END_SECONDS)
         self._running.clear()
 
     leave = cancel
@@ -87,16 +87,12 @@ def outcome(job: Any, log: Path) -> State:
     return state
 
 
-def _process(number: int) -> list[psutil.Process]:
+def _with_children(number: int) -> list[psutil.Process]:
     try:
-        return [psutil.Process(number)]
+        process = psutil.Process(number)
+        return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
-
-
-def _kill(process: psutil.Process) -> None:
-    with suppress(psutil.NoSuchProcess):
-        process.kill()
 
 
 @contextmanager
