@@ -239,6 +239,9 @@ class SlurmEngine:
         general = {name: value for name, value in given.items() if name in GENERAL}
         own = {f"slurm_{name}": value for name, value in given.items() if name in known - GENERAL}
         rest = {name: value for name, value in given.items() if name not in GENERAL | known}
+        setup = own.pop("slurm_setup", [])
+        if not isinstance(setup, list):
+            raise StudyError(f"{SETTINGS}: setup: {setup!r} is no list of commands")
         executor = AutoExecutor(self._folder / "%j", cluster="slurm")
         try:
             # Without srun, which would bind all threads to one core (sbatch(1), --cpus-per-task, from 22.05 on).
@@ -247,6 +250,7 @@ class SlurmEngine:
                 **general,
                 **own,
                 slurm_use_srun=False,
+                slurm_setup=["trap : TERM", *setup],  # bash would end at once, and with it all processes of the job
                 slurm_additional_parameters={"requeue": True, **rest},
             )
         except (ValueError, TypeError, AssertionError, NameError) as error:

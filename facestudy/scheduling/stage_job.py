@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import json
 import os
 import random
 import signal
@@ -17,16 +18,28 @@ from types import FrameType
 from typing import Literal
 
 import psutil
+from dvc.config import Config
+from dvc.lock import LockError, make_lock
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 from submitit.helpers import DelayedSubmission
 
 Outcome = Literal["done", "restored", "unchanged", "failed"]
 # How DVC says that another DVC holds a lock which --wait-for-lock does not wait for: the guard of its list of read and
 # written paths, for about 3 seconds, and a path of that list.
 LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
+CUT_SHORT = "Unable to read RWLock-file"  # that list, where DVC was killed while it wrote it
 LOCK_TRIES, LOCK_PAUSE = 60, 2.0  # seconds, at most, between two tries
 WATCH_SECONDS = 0.5
 LOCK_SECONDS = 10.0
-KILL_SECONDS = 600.0  # more than Slurm waits between SIGTERM and SIGKILL (KillWait)
+SIGNAL_SECONDS = 2.0  # within which Slurm's signal, which ends a stage and this process, reaches both
+END_SECONDS = 20.0  # for DVC to write that its stage has ended; Slurm waits 30 before SIGKILL (KillWait)
+# Slurm signals all processes of a job: DVC lets its stage end and closes its files, instead of being cut short.
+DVC = """\
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: None)
+from dvc.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 SAID: dict[str, Outcome] = {"is cached - skipping run": "restored", "didn't change, skipping": "unchanged"}
 
 
@@ -79,20 +92,28 @@ class StageJob:
         elif sys.platform != "win32":  # a lost terminal: first all that was started must end
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._reproduce()
+        except _Terminated:  # no fault of the stage, and so no result: Slurm knows why
+            os._exit(1)
+
+    def _reproduce(self) -> Outcome:
         pause = random.Random(os.getpid())
+        # What DVC says where its list has lost an entry, as by the removal below: nothing.
+        again = (*LOCKED, CUT_SHORT, f"failed to reproduce '{self.stage}': \n")
         for _ in range(LOCK_TRIES):
             with self.log.open("ab") as log:
                 begin = log.tell()
-                try:
-                    status = self._run(log.fileno())
-                except _Terminated:  # no fault of the stage: Slurm knows why, and ends this process within seconds
-                    time.sleep(KILL_SECONDS)
-                    return "failed"
+                status = self._run(log.fileno())
             said = self.log.read_bytes()[begin:].decode(errors="replace")
             if status == 0:
                 return next((outcome for words, outcome in SAID.items() if words in said), "done")
-            if not any(words in said for words in LOCKED):
+            if self.watched is None:
+                time.sleep(SIGNAL_SECONDS)
+            if not any(words in said for words in again):
                 break
+            if CUT_SHORT in said:
+                remove_if_cut_short()
             time.sleep(LOCK_PAUSE * pause.random())
         return "failed"
 
@@ -101,7 +122,7 @@ class StageJob:
         return DelayedSubmission(self)
 
     def _run(self, log: int) -> int:
-        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", self.stage]
+        command = [sys.executable, "-c", DVC, "--wait-for-lock", "repro", "--single-item", self.stage]
         environment = {**os.environ, **self.environment}
         process = subprocess.Popen(
             command,
@@ -117,8 +138,13 @@ class StageJob:
             threading.Thread(target=self._end_with_command, args=(process, ended), daemon=True).start()
         try:
             return process.wait()
-        except BaseException:  # an interrupt, or submitit's own signal: nothing may go on
-            kill(process)
+        except BaseException as error:  # a signal of Slurm's, or submitit's own: nothing may go on
+            if isinstance(error, _Terminated):
+                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(process.pid, signal.SIGTERM)
+                    process.wait(END_SECONDS)
+            with dvc_not_writing():
+                kill(process)
             raise
         finally:
             ended.set()
@@ -138,6 +164,7 @@ class _Terminated(BaseException):
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise _Terminated
 
 
@@ -167,12 +194,27 @@ def dvc_not_writing() -> Iterator[None]:
         yield
 
 
+def remove_if_cut_short() -> None:
+    """Remove DVC's list of the paths in use where it is no JSON; a DVC that is at work now repeats its stage's end."""
+    folder = Path(".dvc/tmp")
+    hardlink = Config.from_cwd()["core"].get("hardlink_lock", False)
+    with suppress(LockError), make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder), hardlink_lock=hardlink):
+        try:
+            json.loads((folder / RWLOCK_FILE).read_bytes())
+        except ValueError:
+            (folder / RWLOCK_FILE).unlink()
+        except FileNotFoundError:  # another job was here before
+            pass
+
+
 def kill(process: "subprocess.Popen[bytes]") -> None:
     """End a process, all of its session and all below it at once; a stage leaves nothing half written of its own."""
+    below: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
-        for each in psutil.Process(process.pid).children(recursive=True):  # torchrun's have sessions of their own
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
-    with suppress(ProcessLookupError):
+        below = psutil.Process(process.pid).children(recursive=True)  # torchrun's have sessions of their own
+    with suppress(ProcessLookupError):  # DVC first, which would write of the end of its stage
         os.killpg(process.pid, signal.SIGKILL)
+    for each in below:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
     process.wait()

@@ -31,7 +31,7 @@ SelectTypeParameters=CR_Core
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
 MpiDefault=none
-KillWait=1
+KillWait=20
 SlurmctldPort={controller}
 SlurmdPort={daemon}
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN

@@ -17,13 +17,13 @@ from tests.scheduling.toy import dvc, failed, ran, started, toy, waiting
 HALF = {f"half{number}": waiting(f"half{number}", 0.5) for number in range(3)}
 
 
-def below(folder: Path) -> list[psutil.Process]:
-    """All processes that work in a folder, this one left out."""
+def below(folder: Path) -> list[str]:
+    """The names of all processes that work in a folder, this one left out."""
     found = []
     for process in psutil.process_iter():
         try:
             if process.cwd() == str(folder.resolve()) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                found.append(process.name())
         except psutil.Error:
             continue
     return found
@@ -79,7 +79,7 @@ def test_a_failure_stops_what_needs_it_and_nothing_else(tmp_path: Path) -> None:
 def test_an_interrupt_ends_all_and_the_next_call_goes_on(tmp_path: Path, sign: signal.Signals) -> None:
     study = toy(tmp_path / "toy", {"short": waiting("short", 0), "long": waiting("long", 600, needs=["short"])})
     process = started(study)
-    until(lambda: any(each.name() == "sleep" for each in below(study)))
+    until(lambda: "sleep" in below(study))
     process.send_signal(sign)
     printed = process.communicate(timeout=30)[0]
     assert process.returncode == 1 and "interrupted" in printed and "Traceback" not in printed
@@ -92,7 +92,7 @@ def test_an_interrupt_ends_all_and_the_next_call_goes_on(tmp_path: Path, sign: s
 def test_nothing_goes_on_after_the_command_has_gone(tmp_path: Path, whole_session: bool) -> None:
     study = toy(tmp_path / "toy", {"long": waiting("long", 600)})
     process = started(study)
-    until(lambda: any(each.name() == "sleep" for each in below(study)))
+    until(lambda: "sleep" in below(study))
     if whole_session:
         os.killpg(process.pid, signal.SIGHUP)
     else:
@@ -106,14 +106,14 @@ def test_nothing_goes_on_after_the_command_has_gone(tmp_path: Path, whole_sessio
 def set_seconds(study: Path, name: str, seconds: float) -> None:
     path = study / "dvc.yaml"
     pipeline = yaml.safe_load(path.read_text())
-    pipeline["stages"][name]["cmd"] = f"sleep {seconds}; echo done > {name}.txt"
+    pipeline["stages"][name]["cmd"] = f"sleep {seconds} && echo done > {name}.txt"
     path.write_text(yaml.safe_dump(pipeline))
 
 
 def test_a_second_command_in_the_folder_is_refused(tmp_path: Path) -> None:
     study = toy(tmp_path / "toy", {"long": waiting("long", 600)})
     process = started(study)
-    until(lambda: any(each.name() == "sleep" for each in below(study)))
+    until(lambda: "sleep" in below(study))
     assert "another `facestudy run` is at work in this folder" in failed(study)
     process.terminate()
     process.communicate(timeout=30)
@@ -141,6 +141,21 @@ def test_a_lock_file_that_a_kill_cut_short_is_named_with_what_to_do(tmp_path: Pa
     path = study / "dvc.lock"
     path.write_text(path.read_text().partition("md5: ")[0] + "md", encoding="utf-8")
     assert "git checkout dvc.lock" in failed(study)
+
+
+def test_the_list_of_dvc_that_a_kill_cut_short_stops_nothing(tmp_path: Path) -> None:
+    """It holds the paths in use; two stages are at work when it is lost, a third one starts after."""
+    stages = {name: waiting(name, 4) | {"deps": ["input.txt"]} for name in ("one", "two")}
+    stages["last"] = waiting("last", 0, needs=["one"])
+    study = toy(tmp_path / "toy", stages)
+    (study / "input.txt").touch()
+    process = started(study, "--jobs", "2")
+    until(lambda: below(study).count("sleep") == 2)
+    (study / ".dvc/tmp/rwlock").write_text('{"read": {', encoding="utf-8")
+    printed = process.communicate(timeout=120)[0]
+    assert process.returncode == 0 and "last: done" in printed, printed
+    for name in ("one", "two"):
+        assert "Unable to read RWLock-file" in (study / f".run/logs/{name}.log").read_text()
 
 
 def test_a_launcher_of_the_shell_is_refused(tmp_path: Path) -> None:

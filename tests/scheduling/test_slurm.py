@@ -34,7 +34,7 @@ def job_of(study: Path, cluster: dict[str, str], stage: str) -> str:
     def runs() -> bool:
         listed = asked(cluster, "squeue", "--me", "--noheader", f"--name={stage}", "--states=running", "--format=%i")
         number[:] = listed.split()
-        return bool(number) and any(each.name() == "sleep" for each in below(study))
+        return bool(number) and "sleep" in below(study)
 
     until(runs)
     return number[0]
@@ -63,10 +63,11 @@ def test_stages_run_as_jobs_and_dvc_finds_nothing_left(tmp_path: Path, cluster: 
         ("lonk: {partition: main}", "lonk: no such stage"),
         ("long: {nodes: 2}", "nodes: a stage is one process"),
         ("long: {timeout_min: soon}", "slurm.yaml"),
+        ("long: {setup: module load cuda}", "setup: 'module load cuda' is no list"),
         ("long: [1, 2]", "slurm.yaml is wrong:\n  long"),
         ("long: {", "slurm.yaml is not readable as YAML"),
     ],
-    ids=["partition", "stage", "nodes", "minutes", "list", "yaml"],
+    ids=["partition", "stage", "nodes", "minutes", "setup", "list", "yaml"],
 )
 def test_a_wrong_slurm_yaml_is_named_before_or_when_it_is_refused(
     text: str, message: str, tmp_path: Path, cluster: dict[str, str]
@@ -88,13 +89,13 @@ def test_a_job_that_is_killed_fails_its_stage_and_the_next_call_goes_on(
     process = started(study, "--slurm", **cluster)
     asked(cluster, "scancel", "--signal=KILL", "--full", job_of(study, cluster, "long"))
     printed = process.communicate(timeout=120)[0]
-    assert process.returncode == 1 and "long: see .run/logs/long.log" in printed and "other: done" in printed
+    assert process.returncode == 1 and "long: see .run/logs/long.log" in printed and "other: done" in printed, printed
     set_seconds(study, "long", 0)
     assert "long: done" in ran(study, "--slurm", **cluster)
 
 
 def test_a_preempted_job_is_submitted_again(tmp_path: Path, cluster: dict[str, str]) -> None:
-    stage = {"cmd": "test -e second || { touch second; sleep 600; }; echo done > long.txt", "outs": ["long.txt"]}
+    stage = {"cmd": "test -e second || { touch second; sleep 600; } && echo done > long.txt", "outs": ["long.txt"]}
     study = toy(tmp_path / "toy", {"long": stage})
     process = started(study, "--slurm", **cluster)
     number = job_of(study, cluster, "long")
@@ -102,13 +103,13 @@ def test_a_preempted_job_is_submitted_again(tmp_path: Path, cluster: dict[str, s
     until(lambda: "JobState=PENDING" in asked(cluster, "scontrol", "show", "job", number))
     asked(cluster, "scontrol", "update", f"JobId={number}", "StartTime=now")  # it would wait for two minutes
     printed = process.communicate(timeout=180)[0]
-    assert process.returncode == 0 and "long: done" in printed
+    assert process.returncode == 0 and "long: done" in printed, printed
 
 
 def test_jobs_outlive_the_command_and_the_next_one_adopts_or_cancels_them(
     tmp_path: Path, cluster: dict[str, str]
 ) -> None:
-    study = toy(tmp_path / "toy", {"long": {"cmd": "sleep 20; echo done > long.txt", "outs": ["long.txt"]}})
+    study = toy(tmp_path / "toy", {"long": {"cmd": "sleep 20 && echo done > long.txt", "outs": ["long.txt"]}})
     process = started(study, "--slurm", **cluster)
     number = job_of(study, cluster, "long")
     process.kill()

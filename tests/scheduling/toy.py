@@ -31,7 +31,7 @@ def toy(folder: Path, stages: dict[str, Any], params: str = "{}\n") -> Path:
 
 def waiting(name: str, seconds: float, needs: list[str] | None = None, say: str = "done") -> dict[str, Any]:
     """A stage that waits and then writes NAME.txt."""
-    command = f"sleep {seconds}; echo {say} > {name}.txt"
+    command = f"sleep {seconds} && echo {say} > {name}.txt"
     return {"cmd": command, "outs": [f"{name}.txt"]} | ({"deps": [f"{each}.txt" for each in needs]} if needs else {})
 
 
