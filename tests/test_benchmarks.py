@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench
+from benchmarks import bench, scale
 from benchmarks.machine import Process, description, spread
 from facestudy.project.files import write_json
 from tests.inputs import ROOT, pack_noise, write_params
@@ -45,3 +45,19 @@ def test_the_page_holds_what_was_measured(tmp_path: Path) -> None:
         page = bench.PAGE.read_text(encoding="utf-8")
     assert "| 64 | auto | plain, 2 loader workers | **1.25** (1.00 to 1.50) | 9.0 | 7.2 |" in page
     assert "## VGG16, frozen" in page and "## The whole run" not in page
+
+
+@pytest.mark.slow
+def test_the_pipeline_is_measured_stage_by_stage_at_two_sizes(tmp_path: Path) -> None:
+    rows = scale.measure((60, 120))
+    assert [row["pictures"] for row in rows] == [60, 120]
+    for row in rows:
+        stages = {stage["stage"]: stage for stage in row["stages"]}
+        assert set(stages) >= {"download", "leaks", "preprocess", "train", "evaluate", "report"}
+        assert all(stage["seconds"] > 0.2 and stage["memory"] > 1e7 for stage in stages.values())
+        assert row["seconds"] > sum(stage["seconds"] for stage in stages.values())
+    with chdir(tmp_path):
+        write_json(bench.FOLDER / "scale.json", {"machine": description(), "minutes": 2.0, "rows": rows})
+        bench.write()
+        page = bench.PAGE.read_text(encoding="utf-8")
+    assert "| stage | 60, s | 120, s | ms a picture | growth | memory, MB |" in page and "| train | " in page
