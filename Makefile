@@ -2,11 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: repro demo plots screenshots test test-slow test-photos services lint accept-code bench fuzz torture clean
+.PHONY: repro original demo plots screenshots test test-slow test-photos services lint accept-code bench fuzz torture clean
 
 # The check first: DVC runs it for a change of params.yaml alone, and hangs at a pipe among the photos.
 repro: .venv/installed
 	export PATH="$(CURDIR)/$(BIN):$$PATH"; python -m stages.check && dvc repro
+
+# The original study: its photos from Google Drive, ImageNet's weights, 224 px (presets/original.yaml). For a GPU.
+original: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" facestudy preset original $(ARGS)
 
 # A page to try the models on; then open the address that it prints.
 demo: .venv/installed-demo

@@ -92,7 +92,7 @@ def _photos(drawn: pd.DataFrame, source: Path, target: Path, count: int) -> None
 
 def _changed(source: Path, folder: Path, number: int) -> None:
     generator = np.random.default_rng(number)
-    image = Image.open(source)
+    image: Image.Image = Image.open(source)
     image = image.rotate(
         generator.uniform(-35, 35), Image.Resampling.BILINEAR, fillcolor=tuple(generator.integers(256, size=3))
     )

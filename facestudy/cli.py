@@ -1,4 +1,4 @@
-"""The command `facestudy`: run for the study itself; predict, demo and plots on what it made in the current folder.
+"""The command `facestudy`: run and preset for the study; predict, demo and plots on what it made in the current folder.
 
 `python -m facestudy.cli` is the same with the code of the current folder; a subcommand's modules are imported when it
 is called.
@@ -53,6 +53,12 @@ def _run(**options: Any) -> None:
     stage.main(run, Options(**options))
 
 
+def _preset(name: str, print: bool, set_param: list[str]) -> None:
+    from facestudy.presets import Request, preset
+
+    stage.main(preset, Request(name, print, set_param))
+
+
 def _number(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -82,8 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--nproc-per-node", type=_number, default=1, metavar="N", help=processes)
     run.add_argument("--slurm", action="store_true", help="submit each stage to Slurm, as slurm.yaml says")
     run.add_argument("--cancel", action="store_true", help="end the jobs that an earlier --slurm left to Slurm")
+    run.add_argument("--preset", metavar="NAME", help="with the parameters of presets/NAME.yaml, as `facestudy preset`")
     change = "change a parameter, as `dvc exp run -S` does; the result is an experiment"
     run.add_argument("-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help=change)
+
+    text = "run a study whose parameters stand in presets/NAME.yaml, as `dvc exp run` does"
+    preset = commands.add_parser("preset", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    preset.set_defaults(run=_preset)
+    preset.add_argument("name", metavar="NAME", help="original, public or your-photos")
+    preset.add_argument("--print", action="store_true", help="print the command, and run nothing")
+    more = "change a parameter further, as `dvc exp run -S` does"
+    preset.add_argument("-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help=more)
 
     text = "find every face in photos and say who it is and which emotion it shows"
     more = "Of each task the variant with the best validation accuracy answers, unless others are named."

@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 from typing import Any, cast
 
 import yaml
@@ -16,19 +17,28 @@ from facestudy.project.sections import Parameters, Recipe, Variant, Weights
 
 def load() -> Parameters:
     """All of params.yaml, checked. Raises StudyError that names each faulty key."""
+    if not paths.PARAMS.exists():
+        raise StudyError(f"{paths.PARAMS} is not there; run in the folder that holds it")
+    return checked(values(paths.PARAMS), str(paths.PARAMS))
+
+
+def values(file: Path) -> Any:
+    """What a file in the form of params.yaml holds, not checked. Raises StudyError where it is no YAML."""
     try:
         # The reader that DVC uses: PyYAML takes 1e-05, as `dvc exp run -S` writes it, for a text.
-        values = YAML(typ="safe", pure=True).load(paths.PARAMS.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StudyError(f"{paths.PARAMS} is not there; run in the folder that holds it") from None
+        return YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except (YAMLError, UnicodeDecodeError) as error:
         reason = str(error).split("To suppress")[0].strip()
-        raise StudyError(f"{paths.PARAMS} is not readable as YAML: {reason}") from None
+        raise StudyError(f"{file} is not readable as YAML: {reason}") from None
+
+
+def checked(read: Any, source: str) -> Parameters:
+    """The parameters of what was read. Raises StudyError that names the source and each faulty key."""
     try:
-        return Parameters.model_validate(values)
+        return Parameters.model_validate(read)
     except ValidationError as error:
         faults = "\n".join(f"  {_described(fault)}" for fault in error.errors())
-        raise StudyError(f"{paths.PARAMS} is wrong:\n{faults}") from None
+        raise StudyError(f"{source} is wrong:\n{faults}") from None
 
 
 def _described(fault: Any) -> str:

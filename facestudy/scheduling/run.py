@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from facestudy import presets
 from facestudy.errors import StudyError
 from facestudy.scheduling import graph, slurm_engine, table
 from facestudy.scheduling.local_engine import LocalEngine
@@ -41,6 +42,7 @@ class Options:
     nproc_per_node: int
     slurm: bool
     cancel: bool
+    preset: str | None
     set_param: list[str]
 
 
@@ -64,6 +66,8 @@ def _run(options: Options) -> None:
     if options.cancel:
         slurm_engine.cancel_jobs()
         return
+    if options.preset is not None:
+        options = replace(options, set_param=[*presets.read(options.preset, presets.gpu_here())[0], *options.set_param])
     _refuse_what_does_not_fit(options)
     _set_parameters(options.set_param)
     checked = subprocess.run([sys.executable, "-m", "stages.check"], check=False)  # DVC hangs at a pipe among photos

@@ -1,40 +1,68 @@
 """torchvision's ImageNet weights, by download, their hash verified."""
 
+import hashlib
 import socket
-import tempfile
+import sys
+from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor
+from torch.hub import HASH_REGEX
 from torchvision import models
 
 from facestudy.errors import StudyError
 
 TIMEOUT = 20  # seconds until a server that does not answer is given up
+OTHERWISE = "set weights.source: pretrain to train some here without network, or file to bring your own"
 
 
-def download(arch: str, name: str) -> tuple[dict[str, Tensor], str]:
-    """State dict and origin of the named weights (IMAGENET1K_V1). Raises StudyError without network."""
+def download(arch: str, weights: str) -> tuple[dict[str, Tensor], str]:
+    """State dict and origin of weights by torchvision's name (IMAGENET1K_V1), or at the URL of a mirror.
+
+    Raises StudyError for an unknown name, a URL without a hash, and where the weights cannot be had.
+    """
+    if "://" in weights:
+        return fetch(weights), f"{arch} from {weights}"
     known = {entry.name: entry for entry in models.get_model_weights(arch)}
-    if name not in known:
-        raise StudyError(f"weights.architectures.{arch}.imagenet: {name!r} is not known; known: {', '.join(known)}")
-    return fetch(known[name].url), f"torchvision's {arch} {name} (ImageNet)"
+    if weights not in known:
+        raise StudyError(
+            f"weights.architectures.{arch}.imagenet: {weights!r} is not known; give a URL, or one of {', '.join(known)}"
+        )
+    return fetch(known[weights].url), f"torchvision's {arch} {weights} (ImageNet)"
 
 
 def fetch(url: str) -> dict[str, Tensor]:
-    """The state dict at a URL whose file name ends in the first digits of its SHA-256, as torchvision's do."""
+    """The state dict at a URL whose file name ends in the first digits of its SHA-256, as torchvision's do.
+
+    It is read from the cache of torch.hub (below TORCH_HOME) where an earlier download left it, whole.
+    """
+    name = Path(urlsplit(url).path).name
+    digits = HASH_REGEX.search(name)
+    if digits is None:
+        raise StudyError(
+            f"the weights at {url} cannot be verified: the name of the file must end in the first digits of its "
+            "SHA-256, as in resnet18-f37072fd.pth"
+        )
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    file = folder / name
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            state: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
-                url, folder, map_location="cpu", progress=False, check_hash=True, weights_only=True
-            )
-            return state
+        if file.exists() and not _sha256(file).startswith(digits.group(1)):
+            print(f"{file} is not what its name says, and is downloaded anew", file=sys.stderr)
+            file.unlink()
+        state: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
+            url, str(folder), map_location="cpu", progress=sys.stderr.isatty(), check_hash=True, weights_only=True
+        )
+        return state
     except (URLError, OSError, RuntimeError) as error:
-        raise StudyError(
-            f"the weights at {url} could not be fetched ({error}); "
-            "set weights.source: pretrain to train some here without network, or file to bring your own"
-        ) from None
+        raise StudyError(f"the weights at {url} could not be fetched ({error}); {OTHERWISE}") from None
     finally:
         socket.setdefaulttimeout(before)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

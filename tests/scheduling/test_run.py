@@ -12,6 +12,7 @@ import psutil
 import pytest
 import yaml
 
+from tests.inputs import ROOT
 from tests.scheduling.toy import dvc, failed, ran, started, toy, waiting
 
 HALF = {f"half{number}": waiting(f"half{number}", 0.5) for number in range(3)}
@@ -128,6 +129,17 @@ def test_a_parameter_is_changed_as_by_dvc_exp_run(tmp_path: Path) -> None:
     assert "-S: one value for each key" in failed(study, "-S", "rate=1,2")
     for wrong in ("rote=1", "rate", "rate=[1", "rate=${none}"):
         assert "error: -S: " in failed(study, "-S", wrong)
+
+
+def test_a_preset_is_run_side_by_side(tmp_path: Path) -> None:
+    stage = {"cmd": "echo ${preprocess.size} ${seed} > size.txt", "params": ["preprocess.size", "seed"]}
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    study = toy(tmp_path / "toy", {"size": stage | {"outs": ["size.txt"]}}, params=params)
+    (study / "presets").mkdir()
+    (study / "presets" / "large.yaml").write_text("preprocess: {size: 96}\n", encoding="utf-8")
+    ran(study, "--preset", "large", "-S", "seed=5")
+    assert (study / "size.txt").read_text() == "96 5\n"
+    assert "presets/ has large" in failed(study, "--preset", "small")
 
 
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 import hashlib
-import http.server
-import threading
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,41 +8,55 @@ import torch
 
 from facestudy.errors import StudyError
 from facestudy.weights import imagenet
+from tests.loopback import serving
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A server on loopback that gives out a folder."""
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server on loopback that gives out a folder; torch's cache is empty."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    with serving(tmp_path) as url:
+        yield url
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments, directory=str(tmp_path))  # type: ignore[arg-type]
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
+def saved(folder: Path, name: str = "net") -> str:
+    """Weights in a file whose name ends in the first digits of its hash; its name."""
+    torch.save({"fc.weight": torch.ones(2)}, folder / "weights.pth")
+    digits = hashlib.sha256((folder / "weights.pth").read_bytes()).hexdigest()[:8]
+    (folder / "weights.pth").rename(folder / f"{name}-{digits}.pth")
+    return f"{name}-{digits}.pth"
 
 
 def test_weights_are_fetched_and_their_hash_is_held_against_the_name(server: str, tmp_path: Path) -> None:
-    torch.save({"fc.weight": torch.ones(2)}, tmp_path / "weights.pth")
-    digits = hashlib.sha256((tmp_path / "weights.pth").read_bytes()).hexdigest()[:8]
-    (tmp_path / f"net-{digits}.pth").write_bytes((tmp_path / "weights.pth").read_bytes())
-    (tmp_path / "net-00000000.pth").write_bytes((tmp_path / "weights.pth").read_bytes())
-    assert imagenet.fetch(f"{server}/net-{digits}.pth")["fc.weight"].tolist() == [1, 1]
-    with pytest.raises(StudyError, match="pretrain"):
-        imagenet.fetch(f"{server}/net-00000000.pth")
-    with pytest.raises(StudyError, match="pretrain"):
-        imagenet.fetch(f"{server}/absent-{digits}.pth")
+    name = saved(tmp_path)
+    shutil.copyfile(tmp_path / name, tmp_path / "net-00000000.pth")
+    tensors, origin = imagenet.download("resnet18", f"{server}/{name}")
+    assert tensors["fc.weight"].tolist() == [1, 1] and origin == f"resnet18 from {server}/{name}"
+    for wrong in ("net-00000000.pth", name.replace("net", "absent")):
+        with pytest.raises(StudyError, match=f"{server}/{wrong} .*pretrain"):
+            imagenet.fetch(f"{server}/{wrong}")
+    with pytest.raises(StudyError, match="first digits of its SHA-256"):
+        imagenet.fetch(f"{server}/net.pth")
 
 
-def test_without_a_server_there_is_one_clear_error() -> None:
-    with pytest.raises(StudyError, match="without network"):
+def test_what_torch_has_in_its_cache_is_not_downloaded_again(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = saved(tmp_path)
+    imagenet.fetch(f"{server}/{name}")
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).unlink()
+    assert imagenet.fetch(f"{server}/{name}")["fc.weight"].tolist() == [1, 1]
+    (tmp_path / name).write_bytes(whole)
+    cached = tmp_path / "cache" / "hub" / "checkpoints" / name
+    cached.write_bytes(whole[: len(whole) // 2])  # as a full disk leaves it
+    assert imagenet.fetch(f"{server}/{name}")["fc.weight"].tolist() == [1, 1]
+    assert cached.read_bytes() == whole and "downloaded anew" in capsys.readouterr().err
+
+
+def test_without_a_server_there_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(StudyError, match=r"http://127.0.0.1:9/net-00000000.pth .*without network"):
         imagenet.fetch("http://127.0.0.1:9/net-00000000.pth")
     with pytest.raises(StudyError, match="IMAGENET1K_V1"):
         imagenet.download("resnet18", "IMAGENET9K")

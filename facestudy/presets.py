@@ -1,0 +1,148 @@
+"""The command `facestudy preset`: a study whose parameters stand in presets/NAME.yaml."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from facestudy.errors import StudyError
+from facestudy.project import parameters, paths
+from facestudy.project.sections import Parameters
+
+FOLDER = Path("presets")
+PLAIN = re.compile(r"[A-Za-z][\w./-]*")  # a text that Hydra's grammar takes without quotes
+WORDS = {"null", "true", "false", "nan", "inf"}  # plain, but no texts there
+STEPS, PICTURES, CLASSES = 2, 4, 2  # of what is timed
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line of `facestudy preset` says."""
+
+    name: str
+    print_only: bool
+    set_param: list[str]
+
+
+def preset(request: Request) -> None:
+    """Run `dvc exp run` with the preset's parameters, or print that command.
+
+    Raises StudyError where there is no such preset, or params.yaml would be wrong with it. Ends with DVC's exit status.
+    """
+    gpu = gpu_here()
+    arguments, settings = read(request.name, gpu)
+    options = [part for argument in [*arguments, *request.set_param] for part in ("-S", argument)]
+    if request.print_only:
+        print(shlex.join(["dvc", "exp", "run", *options]))
+        return
+    if not gpu:
+        print(_estimate(settings), file=sys.stderr)
+    status = subprocess.run([sys.executable, "-m", "dvc", "exp", "run", *options], check=False).returncode
+    if status:
+        sys.exit(status)
+
+
+def read(name: str, gpu: bool) -> tuple[list[str], Parameters]:
+    """The KEY=VALUE of a preset, as `-S` takes them, and all parameters with them.
+
+    Raises StudyError where there is no such preset, or params.yaml would be wrong with it.
+    """
+    settings = parameters.load()
+    values = parameters.values(paths.PARAMS)
+    arguments: list[str] = []
+    for file in _files(name, gpu):
+        changes = parameters.values(file)
+        if not isinstance(changes, Mapping):
+            raise StudyError(f"{file}: holds no parameters, as `preprocess: {{size: 96}}`")
+        arguments += [f"{key}={_text(value)}" for key, value in _leaves(changes, values, "", file)]
+        values = _merged(values, changes)
+        settings = parameters.checked(values, f"{paths.PARAMS} with {file}")
+    return arguments, settings
+
+
+def _files(name: str, gpu: bool) -> list[Path]:
+    """The files of a preset: its own, and where there is a GPU what it has besides."""
+    own = FOLDER / f"{name}.yaml"
+    known = sorted(path.stem for path in FOLDER.glob("*.yaml") if "." not in path.stem)
+    if name not in known:
+        raise StudyError(f"there is no preset {name!r}; {FOLDER}/ has {', '.join(known) or 'none'}")
+    besides = own.with_suffix(".gpu.yaml")
+    return [own, besides] if gpu and besides.is_file() else [own]
+
+
+def _leaves(changes: Mapping[str, Any], values: Mapping[str, Any], above: str, file: Path) -> Iterator[tuple[str, Any]]:
+    for name, value in changes.items():
+        key = f"{above}.{name}".removeprefix(".")
+        if name not in values:
+            raise StudyError(f"{file}: {key}: no such key in {paths.PARAMS}")
+        if isinstance(value, Mapping) and isinstance(values[name], Mapping):
+            yield from _leaves(value, values[name], key, file)
+        else:
+            yield key, value
+
+
+def _text(value: Any) -> str:
+    """A value in Hydra's grammar (https://hydra.cc/docs/advanced/override_grammar/basic/)."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
+    if isinstance(value, str) and (not PLAIN.fullmatch(value) or value.lower() in WORDS):
+        # Backslashes are themselves there, but for those before a quote.
+        escaped = re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + ('\\"' if found[2] else ""), value)
+        return f'"{escaped}"'
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for name, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(merged[name], Mapping)
+        merged[name] = _merged(merged[name], value) if both else value
+    return merged
+
+
+def gpu_here() -> bool:
+    """Whether torch sees a GPU."""
+    import torch  # noqa: PLC0415 (the command's help needs none)
+
+    return bool(torch.cuda.is_available())
+
+
+def _estimate(settings: Parameters) -> str:
+    """How long training takes without a GPU, from a few steps of each variant."""
+    hours = {}
+    for name, variant in settings.variants.items():
+        what = (variant.arch, variant.head, tuple(variant.trainable), variant.layout, settings.preprocess.size)
+        pictures = 1000 * sum(epochs for task, epochs in variant.epochs.items() if task in settings.tasks)
+        hours[name] = pictures * _seconds_a_picture(*what) / 3600
+    parts = ", ".join(f"{name} {each:.1f}" for name, each in hours.items())
+    return (
+        f"no GPU here: for 1,000 training pictures of each task at {settings.preprocess.size} px, training takes about "
+        f"{len(settings.seeds) * sum(hours.values()):.1f} hours ({parts}; from {STEPS} steps of each). "
+        "Ctrl-C ends it; the next call goes on at the last saved epoch."
+    )
+
+
+@cache  # two variants may differ in their weights alone
+def _seconds_a_picture(arch: str, head: str, trainable: tuple[str, ...], layout: str, size: int) -> float:
+    """Of a step forward and backward, on black pictures."""
+    import torch  # noqa: PLC0415
+    from torch.nn.functional import cross_entropy  # noqa: PLC0415
+
+    from facestudy.models import networks  # noqa: PLC0415
+
+    network = networks.build(arch, head, CLASSES, 0, layout, size)
+    networks.freeze(network, list(trainable))
+    networks.training_mode(network)
+    pictures, labels = torch.zeros(PICTURES, 3, size, size), torch.zeros(PICTURES, dtype=torch.int64)
+    for step in range(1 + STEPS):
+        if step == 1:  # the first one takes longer
+            began = time.perf_counter()
+        cross_entropy(network(pictures), labels).backward()  # type: ignore[no-untyped-call]
+    return (time.perf_counter() - began) / (STEPS * PICTURES)
