@@ -69,12 +69,11 @@ def _terminal(photos: Path) -> None:
 
 
 def _report() -> None:
-    with opened(1440, 960) as (page, _):
-        page.goto(paths.REPORT_HTML.absolute().as_uri())
-        page.locator("h1 + ul a", has_text="Summary of").first.click()
-        page.locator("a[aria-current]", has_text="Summary of").wait_for()
-        time.sleep(1)  # the scrolling takes its time
-        _save(page, "report")
+    for name, width, height in (("report", 1280, 800), ("report-phone", 390, 844)):  # its first screen
+        with opened(width, height) as (page, _):
+            page.goto(paths.REPORT_HTML.absolute().as_uri())
+            page.locator("h2#results").wait_for()
+            _save(page, name)
 
 
 def _plots(revisions: list[str]) -> None:

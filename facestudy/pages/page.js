@@ -42,14 +42,14 @@ for (const head of document.querySelectorAll("th")) {
 }
 
 // The contents mark the section that is read.
-const links = new Map([...document.querySelectorAll("h1 + ul a")].map((link) => [link.hash.slice(1), link]));
+const links = new Map([...document.querySelectorAll("#contents + ul a")].map((link) => [link.hash.slice(1), link]));
 const seen = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting) continue;
     for (const link of links.values()) link.removeAttribute("aria-current");
     const link = links.get(entry.target.id);
     link.setAttribute("aria-current", "true");
-    const list = link.closest("h1 + ul");
+    const list = link.closest("#contents + ul");
     if (list.scrollHeight > list.clientHeight) list.scrollTo({ top: link.offsetTop - list.clientHeight / 2 });
   }
 }, { rootMargin: "0px 0px -75% 0px" });

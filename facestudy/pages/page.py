@@ -40,12 +40,12 @@ def page(markdown: str, pictures: Mapping[str, bytes]) -> str:
 
 
 def contents(markdown: str) -> str:
-    """The second and third level of headings as a Markdown list with links to them."""
+    """The second and third level of headings as a Markdown list with links to them, for a section "Contents"."""
     _, tokens = _parsed(markdown)
     return "\n".join(
         f"{'  ' if tokens[index].tag == 'h3' else ''}- [{tokens[index + 1].content}](#{tokens[index].attrGet('id')})"
         for index in _headings(tokens)
-        if tokens[index].tag in ("h2", "h3")
+        if tokens[index].tag in ("h2", "h3") and tokens[index].attrGet("id") != "contents"
     )
 
 

@@ -11,6 +11,40 @@ from facestudy.report import robustness, thresholds
 from facestudy.report.study import Model, Part
 
 
+def answer(part: Part, source: str) -> list[str]:
+    """Which variant is ahead, whether chance could explain that, and what to distrust."""
+    variants = part.variants()
+    accuracy = {name: _mean(models, "accuracy") for name, models in variants.items()}
+    best, *others = sorted(accuracy, key=lambda name: -accuracy[name])
+    equal = [variants[name][0].title for name in others if accuracy[name] == accuracy[best]]
+    title, shown = variants[best][0].title, _shown("accuracy", accuracy[best], variants[best])
+    sentences = [f"{listed([title, *equal])} are ahead, with {shown}." if equal else f"{title} is ahead, with {shown}."]
+    behind = [name for name in others if accuracy[name] < accuracy[best]]
+    beyond = [variants[name][0].title for name in behind if _pair(part, best, name).p < thresholds.CHANCE]
+    if behind and not beyond:
+        sentences.append("Chance could explain this.")
+    elif behind:
+        rest = "" if len(beyond) == len(behind) else "; the rest could be chance"
+        sentences.append(f"Its lead over {listed(beyond)} is more than chance explains{rest}.")
+    return [*sentences, f"To distrust: {'; '.join(_doubts(part, source))}."]
+
+
+def _doubts(part: Part, source: str) -> list[str]:
+    """Why the accuracies may be too high or too coarse, the gravest first."""
+    scores, doubts = part.models[0].scores, []
+    if source == "sample":
+        doubts.append("the pictures are drawn, and photos give other numbers")
+    if part.leaks.exact_copies or part.leaks.near_copies:
+        copies = part.leaks.exact_copies + part.leaks.near_copies
+        doubts.append(f"{counted(copies, 'pair')} of copies on both sides of the split")
+    if part.leaks.people:
+        doubts.append(f"{counted(part.leaks.people, 'person', 'people')} on both sides of the split")
+    if scores.epoch.rule == "best":
+        doubts.append("the epoch was chosen on these very pictures")
+    support = sum(each.support for each in scores.per_class.values())
+    return [*doubts, f"one of the {support:,} pictures is {points(1 / support)}"]
+
+
 def strengths(variant: str, part: Part) -> list[str]:
     """What one variant does better than the others or well by itself."""
     models = part.variants()[variant]

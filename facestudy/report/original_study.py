@@ -32,6 +32,11 @@ def beside_original(study: Study) -> list[list[str]]:
     return rows
 
 
+def stated_accuracy(task: str, variant: str) -> str:
+    """The validation accuracy that the original study states for a model; empty where it has no such model."""
+    return STATED.get((task, variant), "").rpartition("/ ")[2].partition(" at")[0]
+
+
 def _ours(part: Part | None, variant: str, value: Callable[[Part, str, Sequence[Model]], str]) -> str:
     if part is None:
         return "not a task of this study"

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from facestudy.contracts.scores import Scores
-from facestudy.pages.markdown import plain
+from facestudy.pages.markdown import percent, plain, within
+from facestudy.report.original_study import stated_accuracy
 from facestudy.report.study import Part, spread
 
 FACES = {"one": "one face found", "none": "no face found", "several": "several faces found"}
@@ -18,6 +19,19 @@ def data(part: Part) -> list[list[str]]:
         numbers += [preprocess.found.get(label, {}).get(kind, 0) for kind in FACES]
         numbers.append(preprocess.left_out.get(label, 0))
         rows.append([plain(label), *(f"{number:,}" for number in numbers)])
+    return rows
+
+
+def answer(part: Part) -> list[list[str]]:
+    """A row per variant: accuracy with its interval, or its deviation over several seeds; macro F1; the original's."""
+    rows = []
+    for variant, models in part.variants().items():
+        scores = [model.scores for model in models]
+        mean, deviation = spread([each.accuracy for each in scores])
+        accuracy = percent(mean)
+        accuracy += within(scores[0].accuracy_interval) if len(scores) == 1 else f" ± {100 * deviation:.1f}"
+        f1 = f"{spread([each.macro_f1 for each in scores])[0]:.3f}"
+        rows.append([models[0].title, accuracy, f1, stated_accuracy(part.task, variant)])
     return rows
 
 

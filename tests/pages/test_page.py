@@ -32,7 +32,7 @@ def test_the_page_opens_without_a_fault_at_any_width(address: str, width: int, s
     with opened(width, color_scheme=scheme) as (page, faults):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        contents = page.locator("h1 + ul")
+        contents = page.locator("#contents + ul")
         assert contents.evaluate("list => getComputedStyle(list).position") == ("fixed" if width > 1000 else "static")
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
@@ -64,5 +64,5 @@ def test_the_page_prints_in_light_without_the_side(address: str) -> None:
     with opened(color_scheme="dark") as (page, _):
         page.goto(address)
         page.emulate_media(media="print")
-        assert page.locator("h1 + ul").evaluate("list => getComputedStyle(list).position") == "static"
+        assert page.locator("#contents + ul").evaluate("list => getComputedStyle(list).position") == "static"
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -14,6 +14,7 @@ from facestudy.contracts.corruptions import COMPARED, OCCLUSIONS
 from facestudy.contracts.scores import SplitScores
 from facestudy.errors import StudyError
 from facestudy.evaluation.robustness import outcome
+from facestudy.project import paths
 from stages.report import PAGE_LIMIT, report
 from tests.study_maker import EMOTION, KINDS, TITLES, make_differences, make_study, stand_in_figures, write
 
@@ -131,6 +132,7 @@ def test_both_files_hold_log_tables_and_pictures_of_every_model() -> None:
 @pytest.mark.usefixtures("inside")
 def test_the_order_is_that_of_the_original_study() -> None:
     headings = re.findall(r"^##+ (.+)$", MARKDOWN.read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[:3] == ["Results", "Contents", "Overview"]
     expected = ["Overview", "Part 1: Face recognition", "Epoch log", "Run summary", "Run history", "Confusion matrices"]
     expected += ["Gradient distributions", "Parameter distributions", "Classification report", "Time and memory"]
     expected += ["Summary of Face recognition", "Part 2: Emotion recognition", "Summary of Emotion recognition"]
@@ -154,6 +156,43 @@ def test_the_same_numbers_give_the_same_bytes(written: Path, study: Callable[...
     report()
     for name in (MARKDOWN, PAGE):
         assert name.read_bytes() == (written / name).read_bytes()
+
+
+def answer(task: str) -> str:
+    """The table and the sentences of a task on the first screen, without its figure."""
+    text = section(MARKDOWN.read_text(encoding="utf-8"), "## Results", "## Contents").partition("![")[0]
+    return next(part for part in text.split("| Face")[-1].split("| Emotion") if ("92 %" in part) == (task == "emotion"))
+
+
+def test_the_first_screen_says_who_is_ahead_and_what_to_distrust(study: Callable[..., Path]) -> None:
+    study()
+    change("face", "vgg16", accuracy=0.995, accuracy_interval=[0.97, 0.999], macro_f1=0.9871)
+    report()
+    text = answer("face")
+    title = TITLES["vgg16"]
+    assert f"| {title} | 99.5 % (97.0 to 99.9) | 0.987 | 97.7 % |" in text
+    assert f"{title} is ahead, with 99.5 % (97.0 to 99.9)." in text
+    assert "To distrust: the pictures are drawn, and photos give other numbers; " in text
+    assert "| 90 % |" in answer("emotion") and "is ahead" in answer("emotion")
+    path = paths.differences("face")
+    pairs = json.loads(path.read_text())
+    for p, sentence in ((0.5, "Chance could explain this."), (0.001, "is more than chance explains.")):
+        for pair in pairs["by_seed"]["0"]:
+            pair["p"] = p
+        write(path, pairs)
+        report()
+        assert sentence in answer("face")
+    leaks = paths.task_metrics("face") / "leaks.json"
+    write(leaks, json.loads(leaks.read_text()) | {"exact_copies": 0, "near_copies": 2, "people": 1})
+    for variant in TITLES:
+        change("face", variant, accuracy=0.9)
+    report()
+    assert " and ".join([", ".join(list(TITLES.values())[:2]), list(TITLES.values())[2]]) + " are ahead" in answer(
+        "face"
+    )
+    assert "; 2 pairs of copies on both sides of the split; 1 person on both sides of the split; one of" in answer(
+        "face"
+    )
 
 
 def test_conclusions_turn_with_the_scores(study: Callable[..., Path]) -> None:
