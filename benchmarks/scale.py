@@ -1,7 +1,7 @@
 """The whole pipeline but for the trainings' length, at growing numbers of pictures.
 
 `make bench ARGS=scale` measures 1,000, 10,000 and 50,000 pictures; two epochs of one small variant at 32 px. Drawn
-faces are taken again and again, each turned, moved, resized and lit at random, so that no two are copies.
+faces are taken again and again, each turned, moved, resized and lit at random.
 """
 
 import json
@@ -79,7 +79,7 @@ def measure(counts: tuple[int, ...] = PICTURES) -> list[Row]:
 
 
 def _photos(drawn: pd.DataFrame, source: Path, target: Path, count: int) -> None:
-    """A folder of COUNT pictures with their labels; no two look the same."""
+    """A folder of COUNT pictures with their labels, all different."""
     (target / "images").mkdir(parents=True)
     files = [str(drawn["file"].iloc[number % len(drawn)]) for number in range(count)]
     work = (delayed(_changed)(source / file, target / "images", number) for number, file in enumerate(files))

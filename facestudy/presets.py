@@ -1,9 +1,9 @@
 """The command `facestudy preset`: a study whose parameters stand in presets/NAME.yaml."""
 
 import json
+import os
 import re
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from facestudy.project import parameters, paths
 from facestudy.project.sections import Parameters
 
 FOLDER = Path("presets")
-PLAIN = re.compile(r"[A-Za-z][\w./-]*")  # a text that Hydra's grammar takes without quotes
+PLAIN = re.compile(r"[A-Za-z][\w./-]*", re.ASCII)  # a text that Hydra's grammar takes without quotes
 WORDS = {"null", "true", "false", "nan", "inf"}  # plain, but no texts there
 STEPS, PICTURES, CLASSES = 2, 4, 2  # of what is timed
 
@@ -36,23 +36,23 @@ def preset(request: Request) -> None:
 
     Raises StudyError where there is no such preset, or params.yaml would be wrong with it. Ends with DVC's exit status.
     """
-    gpu = gpu_here()
-    arguments, settings = read(request.name, gpu)
+    arguments, settings = read(request.name)
     options = [part for argument in [*arguments, *request.set_param] for part in ("-S", argument)]
     if request.print_only:
         print(shlex.join(["dvc", "exp", "run", *options]))
         return
-    if not gpu:
+    if not _gpu():
         print(_estimate(settings), file=sys.stderr)
-    status = subprocess.run([sys.executable, "-m", "dvc", "exp", "run", *options], check=False).returncode
-    if status:
-        sys.exit(status)
+    sys.stdout.flush()
+    # In place of this process: DVC gets an interrupt itself, and has the time that it needs to end.
+    os.execv(sys.executable, [sys.executable, "-m", "dvc", "exp", "run", *options])
 
 
-def read(name: str, gpu: bool) -> tuple[list[str], Parameters]:
+def read(name: str, gpu: bool | None = None) -> tuple[list[str], Parameters]:
     """The KEY=VALUE of a preset, as `-S` takes them, and all parameters with them.
 
-    Raises StudyError where there is no such preset, or params.yaml would be wrong with it.
+    `gpu`: whether there will be one; None for whether there is one here. Raises StudyError where there is no such
+    preset, or params.yaml would be wrong with it.
     """
     settings = parameters.load()
     values = parameters.values(paths.PARAMS)
@@ -61,20 +61,21 @@ def read(name: str, gpu: bool) -> tuple[list[str], Parameters]:
         changes = parameters.values(file)
         if not isinstance(changes, Mapping):
             raise StudyError(f"{file}: holds no parameters, as `preprocess: {{size: 96}}`")
-        arguments += [f"{key}={_text(value)}" for key, value in _leaves(changes, values, "", file)]
+        leaves = list(_leaves(changes, values, "", file))
         values = _merged(values, changes)
         settings = parameters.checked(values, f"{paths.PARAMS} with {file}")
+        arguments += [f"{key}={_text(value)}" for key, value in leaves]
     return arguments, settings
 
 
-def _files(name: str, gpu: bool) -> list[Path]:
+def _files(name: str, gpu: bool | None) -> list[Path]:
     """The files of a preset: its own, and where there is a GPU what it has besides."""
     own = FOLDER / f"{name}.yaml"
     known = sorted(path.stem for path in FOLDER.glob("*.yaml") if "." not in path.stem)
     if name not in known:
         raise StudyError(f"there is no preset {name!r}; {FOLDER}/ has {', '.join(known) or 'none'}")
     besides = own.with_suffix(".gpu.yaml")
-    return [own, besides] if gpu and besides.is_file() else [own]
+    return [own, besides] if besides.is_file() and (_gpu() if gpu is None else gpu) else [own]
 
 
 def _leaves(changes: Mapping[str, Any], values: Mapping[str, Any], above: str, file: Path) -> Iterator[tuple[str, Any]]:
@@ -92,6 +93,8 @@ def _text(value: Any) -> str:
     """A value in Hydra's grammar (https://hydra.cc/docs/advanced/override_grammar/basic/)."""
     if isinstance(value, list):
         return f"[{','.join(map(_text, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{_text(each)}' for key, each in value.items())}}}"
     if isinstance(value, str) and (not PLAIN.fullmatch(value) or value.lower() in WORDS):
         # Backslashes are themselves there, but for those before a quote.
         escaped = re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + ('\\"' if found[2] else ""), value)
@@ -107,15 +110,14 @@ def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
-def gpu_here() -> bool:
-    """Whether torch sees a GPU."""
+def _gpu() -> bool:
     import torch  # noqa: PLC0415 (the command's help needs none)
 
     return bool(torch.cuda.is_available())
 
 
 def _estimate(settings: Parameters) -> str:
-    """How long training takes without a GPU, from a few steps of each variant."""
+    """How long training takes without a GPU, from a few steps of each variant; less where frozen layers run once."""
     hours = {}
     for name, variant in settings.variants.items():
         what = (variant.arch, variant.head, tuple(variant.trainable), variant.layout, settings.preprocess.size)
@@ -123,9 +125,9 @@ def _estimate(settings: Parameters) -> str:
         hours[name] = pictures * _seconds_a_picture(*what) / 3600
     parts = ", ".join(f"{name} {each:.1f}" for name, each in hours.items())
     return (
-        f"no GPU here: for 1,000 training pictures of each task at {settings.preprocess.size} px, training takes about "
-        f"{len(settings.seeds) * sum(hours.values()):.1f} hours ({parts}; from {STEPS} steps of each). "
-        "Ctrl-C ends it; the next call goes on at the last saved epoch."
+        f"no GPU here: for 1,000 training pictures of each task at {settings.preprocess.size} px, training takes at "
+        f"most {len(settings.seeds) * sum(hours.values()):.1f} hours ({parts}; from {STEPS} steps of each, without "
+        "your -S). Ctrl-C ends it; the next call goes on at the last saved epoch."
     )
 
 

@@ -59,10 +59,11 @@ def test_what_is_printed_gives_dvc_the_values_of_the_file(name: str, folder: Pat
     [
         ("variants: {vgg17: {lr: 0.1}}", "variants.vgg17: no such key"),
         ("preprocess: {size: tiny}", "own.yaml is wrong:\n  preprocess.size: 'tiny' is refused"),
+        ("tasks: {face: {positive: 2020-01-01}}", "own.yaml is wrong:\n  tasks.face.positive"),
         ("preprocess: {", "own.yaml is not readable as YAML"),
         ("[1, 2]", "own.yaml: holds no parameters"),
     ],
-    ids=["key", "value", "yaml", "list"],
+    ids=["key", "value", "date", "yaml", "list"],
 )
 def test_a_wrong_preset_is_named_before_anything_runs(text: str, message: str, folder: Path) -> None:
     (folder / "presets").unlink()
@@ -79,6 +80,9 @@ def test_values_of_every_kind_reach_dvc_as_they_stand(folder: Path) -> None:
     folders = {"path": "/home/Zoë/my photos (1)", "person_pattern": "^(.+?)_\\d+'\\\\", "labels": 'a\\"b'}
     changes: dict[str, object] = {"data": {"folder": folders}, "tasks": {"face": {"positive": "null"}}}
     changes |= {"seeds": [1, 2], "weights": {"pretrain": {"lr": 1e-05}}}
+    changes |= {"variants": {"vgg16": {"title": "Zoë"}}}
+    weights = {"pretrain": {"lr": 1e-05}, "architectures": {"vgg16": {"rounds": [{"size": 64, "epochs": 6}]}}}
+    changes["weights"] = weights
     with (folder / "presets" / "own.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="safe").dump(changes, file)
     before = YAML_READER.load((folder / "params.yaml").read_text())

@@ -1,6 +1,7 @@
 """Which pictures are copies of one another, exact or near."""
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ SIDE = 32  # pixels
 MIN_CORRELATION = 0.93  # of grey pixels, above which two photos count as copies (docs/leaks.md)
 MAX_NEAR_CORRELATION = 0.9999  # that a near copy is reported with; 1 is for exact copies
 NO_LIMIT = np.inf  # megapixels: for the study's pictures, which the download has read under data.max_megapixels
+READERS = 8  # photos in memory at a time, at most
 BLOCK = 1024  # rows compared with as many at a time: what a processor's cache holds
 COMPONENTS = 32  # of each half of the pictures
 SAMPLED = 4096  # rows, at least, that the components are computed from
@@ -37,7 +39,8 @@ class Fingerprints:
         Raises UnreadablePicture. With `max_megapixels` it does not: a picture that is unreadable or larger is then a
         copy of no other.
         """
-        pool = Parallel(n_jobs=cpu_count(), backend="threading", return_as="generator", batch_size=16)
+        threads = int(os.environ.get("OMP_NUM_THREADS", "") or cpu_count())  # as `facestudy run` shares them out
+        pool = Parallel(n_jobs=min(threads, READERS), backend="threading", return_as="generator", batch_size=16)
         rows = np.empty((len(files), SIDE * SIDE), np.float32)
         digests = []
         for row, (digest, pixels) in enumerate(pool(delayed(_read)(file, max_megapixels) for file in files)):
@@ -86,7 +89,7 @@ def _near(first: NDArray[np.float32], second: NDArray[np.float32]) -> dict[tuple
     """
     if not len(first) or not len(second):
         return {}
-    ends = [_halves(first), _halves(second)]
+    ends = [_halves(first)] * 2 if first is second else [_halves(first), _halves(second)]
     bases = [_components(half) for half in ends[1]]
     (own_s, own_a, own), (other_s, other_a, others) = (_projected(halves, bases) for halves in ends)
     reach = np.sqrt(2 - 2 * (MIN_CORRELATION - SLACK))  # the distance of two rows at least so correlated

@@ -15,18 +15,22 @@ def answer(part: Part, source: str) -> list[str]:
     """Which variant is ahead, whether chance could explain that, and what to distrust."""
     variants = part.variants()
     accuracy = {name: _mean(models, "accuracy") for name, models in variants.items()}
-    best, *others = sorted(accuracy, key=lambda name: -accuracy[name])
-    equal = [variants[name][0].title for name in others if accuracy[name] == accuracy[best]]
-    title, shown = variants[best][0].title, _shown("accuracy", accuracy[best], variants[best])
-    sentences = [f"{listed([title, *equal])} are ahead, with {shown}." if equal else f"{title} is ahead, with {shown}."]
-    behind = [name for name in others if accuracy[name] < accuracy[best]]
-    beyond = [variants[name][0].title for name in behind if _pair(part, best, name).p < thresholds.CHANCE]
-    if behind and not beyond:
-        sentences.append("Chance could explain this.")
-    elif behind:
+    highest = max(accuracy.values())
+    leaders = [name for name in variants if accuracy[name] == highest]
+    behind = [name for name in variants if accuracy[name] < highest]
+    shown = _shown("accuracy", highest, variants[leaders[0]])
+    titles = listed([variants[name][0].title for name in leaders])
+    doubts = f"To distrust: {'; '.join(_doubts(part, source))}."
+    if not behind:
+        return [f"{titles} {'have the same accuracy' if len(leaders) > 1 else 'is the only variant'}, {shown}.", doubts]
+    beyond = [name for name in behind if all(_pair(part, leader, name).p < thresholds.CHANCE for leader in leaders)]
+    ahead, lead = ("are", "Their") if len(leaders) > 1 else ("is", "Its")
+    chance = "Chance could explain this."
+    if beyond:
         rest = "" if len(beyond) == len(behind) else "; the rest could be chance"
-        sentences.append(f"Its lead over {listed(beyond)} is more than chance explains{rest}.")
-    return [*sentences, f"To distrust: {'; '.join(_doubts(part, source))}."]
+        names = listed([variants[name][0].title for name in beyond])
+        chance = f"{lead} lead over {names} is more than chance explains{rest}."
+    return [f"{titles} {ahead} ahead, with {shown}.", chance, doubts]
 
 
 def _doubts(part: Part, source: str) -> list[str]:
@@ -37,12 +41,17 @@ def _doubts(part: Part, source: str) -> list[str]:
     if part.leaks.exact_copies or part.leaks.near_copies:
         copies = part.leaks.exact_copies + part.leaks.near_copies
         doubts.append(f"{counted(copies, 'pair')} of copies on both sides of the split")
+    if not part.leaks.people_known:
+        doubts.append("people are not known, and may be on both sides of the split")
     if part.leaks.people:
         doubts.append(f"{counted(part.leaks.people, 'person', 'people')} on both sides of the split")
     if scores.epoch.rule == "best":
         doubts.append("the epoch was chosen on these very pictures")
-    support = sum(each.support for each in scores.per_class.values())
-    return [*doubts, f"one of the {support:,} pictures is {points(1 / support)}"]
+    trained = next(iter(part.variants().values()))
+    pictures = sum(each.support for model in trained for each in model.scores.per_class.values())
+    if part.split.folds or len(trained) == 1:
+        doubts.append(f"one of the {pictures:,} pictures is {points(1 / pictures)}")
+    return doubts or ["one set of pictures"]
 
 
 def strengths(variant: str, part: Part) -> list[str]:

@@ -67,7 +67,8 @@ def _run(options: Options) -> None:
         slurm_engine.cancel_jobs()
         return
     if options.preset is not None:
-        options = replace(options, set_param=[*presets.read(options.preset, presets.gpu_here())[0], *options.set_param])
+        here = False if options.gpus == 0 else None  # on Slurm, -S says what the login node cannot know
+        options = replace(options, set_param=[*presets.read(options.preset, here)[0], *options.set_param])
     _refuse_what_does_not_fit(options)
     _set_parameters(options.set_param)
     checked = subprocess.run([sys.executable, "-m", "stages.check"], check=False)  # DVC hangs at a pipe among photos

@@ -3,9 +3,10 @@
 import hashlib
 import socket
 import sys
+from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 from urllib.error import URLError
-from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from torchvision import models
 from facestudy.errors import StudyError
 
 TIMEOUT = 20  # seconds until a server that does not answer is given up
+DIGITS = 8  # of a hash, at least
 OTHERWISE = "set weights.source: pretrain to train some here without network, or file to bring your own"
 
 
@@ -38,12 +40,12 @@ def fetch(url: str) -> dict[str, Tensor]:
 
     It is read from the cache of torch.hub (below TORCH_HOME) where an earlier download left it, whole.
     """
-    name = Path(urlsplit(url).path).name
+    name = url.partition("?")[0].rpartition("/")[2]
     digits = HASH_REGEX.search(name)
-    if digits is None:
+    if digits is None or len(digits.group(1)) < DIGITS:
         raise StudyError(
-            f"the weights at {url} cannot be verified: the name of the file must end in the first digits of its "
-            "SHA-256, as in resnet18-f37072fd.pth"
+            f"the weights at {url} cannot be verified: the name of the file must end in the first {DIGITS} digits of "
+            "its SHA-256, as in resnet18-f37072fd.pth"
         )
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     file = folder / name
@@ -53,14 +55,18 @@ def fetch(url: str) -> dict[str, Tensor]:
         if file.exists() and not _sha256(file).startswith(digits.group(1)):
             print(f"{file} is not what its name says, and is downloaded anew", file=sys.stderr)
             file.unlink()
-        state: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
+        state = torch.hub.load_state_dict_from_url(
             url, str(folder), map_location="cpu", progress=sys.stderr.isatty(), check_hash=True, weights_only=True
         )
-        return state
-    except (URLError, OSError, RuntimeError) as error:
+    except (URLError, OSError, RuntimeError, HTTPException, ValueError) as error:
         raise StudyError(f"the weights at {url} could not be fetched ({error}); {OTHERWISE}") from None
+    except (UnpicklingError, EOFError, LookupError) as error:
+        raise StudyError(f"{file}, from {url}, holds no weights that torch reads ({error}); {OTHERWISE}") from None
     finally:
         socket.setdefaulttimeout(before)
+    if not (isinstance(state, dict) and state and all(isinstance(tensor, Tensor) for tensor in state.values())):
+        raise StudyError(f"{file}, from {url}, holds no state dict of one network; {OTHERWISE}")
+    return state
 
 
 def _sha256(file: Path) -> str:

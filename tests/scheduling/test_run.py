@@ -155,6 +155,7 @@ def test_a_lock_file_that_a_kill_cut_short_is_named_with_what_to_do(tmp_path: Pa
     assert "git checkout dvc.lock" in failed(study)
 
 
+@pytest.mark.slow
 def test_the_list_of_dvc_that_a_kill_cut_short_stops_nothing(tmp_path: Path) -> None:
     """It holds the paths in use; two stages are at work when it is lost, a third one starts after."""
     stages = {name: waiting(name, 4) | {"deps": ["input.txt"]} for name in ("one", "two")}

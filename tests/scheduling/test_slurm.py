@@ -94,9 +94,11 @@ def test_a_job_that_is_killed_fails_its_stage_and_the_next_call_goes_on(
     assert "long: done" in ran(study, "--slurm", **cluster)
 
 
-def test_a_preempted_job_is_submitted_again(tmp_path: Path, cluster: dict[str, str]) -> None:
+@pytest.mark.parametrize("links", ["false", "true"], ids=["locks", "links in place of locks"])
+def test_a_preempted_job_is_submitted_again(links: str, tmp_path: Path, cluster: dict[str, str]) -> None:
     stage = {"cmd": "test -e second || { touch second; sleep 600; } && echo done > long.txt", "outs": ["long.txt"]}
     study = toy(tmp_path / "toy", {"long": stage})
+    dvc(study, "config", "core.hardlink_lock", links)
     process = started(study, "--slurm", **cluster)
     number = job_of(study, cluster, "long")
     asked(cluster, "scontrol", "requeue", number)

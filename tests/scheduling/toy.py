@@ -1,6 +1,7 @@
 """A DVC repository of stand-in stages, which `facestudy run` schedules as it does those of the study."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,7 @@ def started(folder: Path, *options: str, **environment: str) -> "subprocess.Pope
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 (`nohup make test` ignores it)
     )
 
 

@@ -187,9 +187,8 @@ def test_the_first_screen_says_who_is_ahead_and_what_to_distrust(study: Callable
     for variant in TITLES:
         change("face", variant, accuracy=0.9)
     report()
-    assert " and ".join([", ".join(list(TITLES.values())[:2]), list(TITLES.values())[2]]) + " are ahead" in answer(
-        "face"
-    )
+    titles = list(TITLES.values())
+    assert f"{', '.join(titles[:-1])} and {titles[-1]} have the same accuracy, 90.0 %" in answer("face")
     assert "; 2 pairs of copies on both sides of the split; 1 person on both sides of the split; one of" in answer(
         "face"
     )

@@ -1,4 +1,5 @@
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +36,27 @@ def test_weights_are_fetched_and_their_hash_is_held_against_the_name(server: str
     for wrong in ("net-00000000.pth", name.replace("net", "absent")):
         with pytest.raises(StudyError, match=f"{server}/{wrong} .*pretrain"):
             imagenet.fetch(f"{server}/{wrong}")
-    with pytest.raises(StudyError, match="first digits of its SHA-256"):
-        imagenet.fetch(f"{server}/net.pth")
+    for unverified in ("net.pth", "net-.pth", "net-1.0.pth"):
+        with pytest.raises(StudyError, match="first 8 digits of its SHA-256"):
+            imagenet.fetch(f"{server}/{unverified}")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[bad/net-12345678.pth", "://x/net-12345678.pth", "http://a b:c/net-12345678.pth"]
+)
+def test_a_url_that_is_none_is_named(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(StudyError, match=re.escape(url)):
+        imagenet.download("resnet18", url)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"state_dict": {"a": torch.ones(1)}}, {}, torch.nn.Linear(1, 1)])
+def test_a_file_that_holds_no_weights_is_named(content: object, server: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "other.pth")
+    digits = hashlib.sha256((tmp_path / "other.pth").read_bytes()).hexdigest()[:8]
+    (tmp_path / "other.pth").rename(tmp_path / f"other-{digits}.pth")
+    with pytest.raises(StudyError, match=f"other-{digits}.pth.* holds no"):
+        imagenet.fetch(f"{server}/other-{digits}.pth")
 
 
 def test_what_torch_has_in_its_cache_is_not_downloaded_again(
