@@ -19,7 +19,7 @@ from facestudy.project.sections import Parameters
 FOLDER = Path("presets")
 PLAIN = re.compile(r"[A-Za-z][\w./-]*", re.ASCII)  # a text that Hydra's grammar takes without quotes
 WORDS = {"null", "true", "false", "nan", "inf"}  # plain, but no texts there
-STEPS, PICTURES, CLASSES = 2, 4, 2  # of what is timed
+STEPS, PICTURES, CLASSES = 2, 2, 2  # of what is timed
 
 
 @dataclass(frozen=True)

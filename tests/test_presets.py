@@ -101,7 +101,7 @@ def test_without_a_network_a_preset_ends_soon_at_one_clear_error(name: str, tmp_
     nowhere = dict.fromkeys(["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"], "http://127.0.0.1:9")
     environment = {"NO_PROXY": "", "no_proxy": "", "PYTHONPATH": str(tmp_path / "study"), **nowhere}
     done = called(tmp_path / "study", name, **environment)
-    assert done.returncode != 0 and time.monotonic() - began < 30
+    assert done.returncode != 0 and time.monotonic() - began < 60  # 30 alone; other tests run beside
     host = {"original": "drive.google.com", "public": "github.com"}[name]
     assert f"https://{host}/" in done.stderr and "`data.source: sample`" in done.stderr
     assert "no GPU here: for 1,000 training pictures" in done.stderr and "Traceback" not in done.stderr
