@@ -154,9 +154,10 @@ def _repro(rows: list[measures.Row]) -> str:
 def _scale(rows: list[measures.Row]) -> str:
     stages = [stage["stage"] for stage in rows[-1]["stages"]]
     by_stage = [{stage["stage"]: stage for stage in row["stages"]} for row in rows]
+    outside = [{"stage": "DVC itself", "seconds": row["outside"], "memory": None} for row in rows]
     whole = [{"stage": "all, with DVC itself", "seconds": row["seconds"], "memory": None} for row in rows]
     cells = []
-    for found in [*([each[stage] for each in by_stage] for stage in stages), whole]:
+    for found in [*([each[stage] for each in by_stage] for stage in stages), outside, whole]:
         spent = [each["seconds"] / row["pictures"] for each, row in zip(found, rows, strict=True)]
         cells.append([found[0]["stage"], *(f"{each['seconds']:.1f}" for each in found), f"{1000 * spent[-1]:.2f}"])
         cells[-1].append(f"{spent[-1] / spent[-2]:.2f}")

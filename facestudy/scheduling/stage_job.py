@@ -180,7 +180,7 @@ def dvc_not_writing() -> Iterator[None]:
     """Hold the lock under which DVC writes dvc.lock and its own files, so that a kill within cuts none of them short.
 
     DVC has it but for the time in which a stage's command runs; after some seconds this goes on without it, and at
-    once where DVC uses links in place of locks (`core.hardlink_lock`), which one kill more would leave behind.
+    once where DVC uses links in place of locks (`core.hardlink_lock`): a link stays after a kill, and DVC waits for it.
     """
     if Config.from_cwd()["core"].get("hardlink_lock", False):
         yield
