@@ -82,7 +82,7 @@ def _equal(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[int, i
 def _near(first: NDArray[np.float32], second: NDArray[np.float32]) -> dict[tuple[int, int], float]:
     """The correlation of each pair above MIN_CORRELATION, of rows of grey pixels (N, 1024) and (M, 1024).
 
-    Exact, and faster than a search of all pairs or an index of nearest neighbours (docs/benchmarks.md): a picture x is split
+    Exact, and faster than a search of all pairs or an index of neighbours (docs/benchmarks.md): a picture x is split
     into its part s that a mirror leaves as it is and its part a that changes sign there, so that the larger of the two
     correlations is s.s' + |a.a'|. On the first principal components of both parts, with what they leave out as one
     further coordinate r, this sum plus r r' is an upper bound (Cauchy-Schwarz), and few pairs are above it.
