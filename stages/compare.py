@@ -2,10 +2,10 @@
 
 In: the study's names (data/study.json) and metrics/<task>/<variant>/<seed>/ of each model of the task, with
 history.csv, scores.json, predictions.csv and corruptions.csv.
-Out: plots/comparison/<task>.png and <task>_corruptions.png; plots/<task>/ with curves.csv, confusion.csv,
-confusion_zscore.csv and corruptions.csv, long tables with a variant and a seed column; metrics/differences/<task>.json,
-the variants' differences and whether chance could explain them. A task without labels gets pictures that say so, and
-empty tables.
+Out: plots/comparison/<task>.png and <task>_corruptions.png; <task>.csv in plots/curves/, confusion/,
+confusion_zscore/ and corruptions/, long tables with a variant and a seed column; metrics/differences/<task>.json, the
+variants' differences and whether chance could explain them. A task without labels gets pictures that say so, and empty
+tables.
 """
 
 from collections.abc import Sequence
@@ -49,11 +49,11 @@ def compare(task: str) -> None:
     scores = [result.scores for result in results]
     counts = [_cells(each.classes, each.confusion_matrix, "count") for each in scores]
     zscores = [_cells(each.classes, each.confusion_matrix_zscore, "zscore") for each in scores]
-    folder = paths.task_plots(task)
-    write_csv(folder / "curves.csv", _stacked(results, [result.history for result in results], HISTORY_COLUMNS))
-    write_csv(folder / "confusion.csv", _stacked(results, counts, [*CELL, "count"]))
-    write_csv(folder / "confusion_zscore.csv", _stacked(results, zscores, [*CELL, "zscore"]))
-    write_csv(folder / "corruptions.csv", _stacked(results, outcomes, COMPARED))
+    curves = _stacked(results, [result.history for result in results], HISTORY_COLUMNS)
+    write_csv(paths.plot_table("curves", task), curves)
+    write_csv(paths.plot_table("confusion", task), _stacked(results, counts, [*CELL, "count"]))
+    write_csv(paths.plot_table("confusion_zscore", task), _stacked(results, zscores, [*CELL, "zscore"]))
+    write_csv(paths.plot_table("corruptions", task), _stacked(results, outcomes, COMPARED))
     write_json(paths.differences(task), between_variants(results, predictions))
 
 

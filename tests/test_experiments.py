@@ -88,6 +88,13 @@ def test_recipe_share_experiments(study: Path) -> None:
     run(study, "git", "checkout", "-q", ".")
 
 
+def test_recipe_publish_a_model(study: Path) -> None:
+    shown = follow(study, "Publish a model")
+    assert "v0.0.1" in shown and "#production" in shown
+    exported = study / "data/exported/face/vgg16/0.onnx"
+    assert (study.parent / "model.onnx").read_bytes() == exported.read_bytes()
+
+
 def test_recipe_read_at_a_revision(study: Path) -> None:
     script = python_block("Read results in Python")
     printed = run(study, "python", "-c", script)

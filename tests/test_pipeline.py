@@ -264,9 +264,11 @@ def test_the_lists_of_models_in_dvc_yaml_follow_the_matrix() -> None:
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     models = [(task, variant, seed) for task in params["tasks"] for variant in params["variants"] for seed in (0,)]
     assert params["seeds"] == [0]
-    artifacts = {name: artifact["path"] for name, artifact in pipeline["artifacts"].items()}
-    assert artifacts == {
-        f"{task}-{variant}".replace("_", "-"): f"data/checkpoints/{task}/{variant}/{seed}.safetensors"
-        for task, variant, seed in models
-    }
+    artifacts = {name: (each["path"], each["labels"]) for name, each in pipeline["artifacts"].items()}
+    expected = {}
+    for task, variant, seed in models:
+        name, model = f"{task}-{variant}".replace("_", "-"), f"{task}/{variant}/{seed}"
+        expected[name] = (f"data/checkpoints/{model}.safetensors", [task, variant, "checkpoint"])
+        expected[f"{name}-onnx"] = (f"data/exported/{model}.onnx", [task, variant, "onnx"])
+    assert artifacts == expected
     assert pipeline["metrics"] == ["timings"]

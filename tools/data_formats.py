@@ -97,19 +97,19 @@ TABLES: dict[str, dict[str, str]] = {
         "false_accept_rate": "share of the others that are accepted, 0..1",
         "true_accept_rate": "share of the target's pictures that are accepted, 0..1",
     },
-    "plots/TASK/curves.csv": {
+    "plots/curves/TASK.csv": {
         "variant": "name",
         "seed": "of the training",
         **{name: history.COLUMNS[name] for name in results.HISTORY_COLUMNS},
     },
-    "plots/TASK/confusion.csv": {
+    "plots/confusion/TASK.csv": {
         "variant": "name", "seed": "of the training", "truth": "class", "prediction": "class", "count": "pictures",
     },
-    "plots/TASK/confusion_zscore.csv": {
+    "plots/confusion_zscore/TASK.csv": {
         "variant": "name", "seed": "of the training", "truth": "class", "prediction": "class",
         "zscore": "the count minus the mean of all cells, by their standard deviation",
     },
-    "plots/TASK/corruptions.csv": {
+    "plots/corruptions/TASK.csv": {
         "variant": "name", "seed": "of the training",
         **{name: corruptions.COLUMNS[name] for name in corruptions.COMPARED},
     },

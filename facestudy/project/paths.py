@@ -85,9 +85,9 @@ def timing(task: str, variant: str, seed: int, stage: str) -> Path:
     return TIMINGS / task / variant / str(seed) / f"{stage}.json"
 
 
-def task_plots(task: str) -> Path:
-    """Folder of the tables that `dvc plots` draws."""
-    return PLOTS / task
+def plot_table(name: str, task: str) -> Path:
+    """A table that `dvc plots` draws: curves, confusion, confusion_zscore or corruptions."""
+    return PLOTS / name / f"{task}.csv"
 
 
 def task_figures(task: str) -> Path:
@@ -115,5 +115,5 @@ def mistakes(task: str) -> Path:
     return PLOTS / "mistakes" / task
 
 
-# Names that stand where a task's name does below data/prepared, metrics/ and plots/.
-RESERVED = {PRETRAIN_PEOPLE, "exports", "differences", "figures", "comparison", "mistakes"}
+# Names that stand where a task's name does below data/prepared and metrics/.
+RESERVED = {PRETRAIN_PEOPLE, "exports", "differences"}

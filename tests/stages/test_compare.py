@@ -12,9 +12,9 @@ from stages.compare import compare
 from tests.study_maker import EMOTION, READ_BY_COMPARE, TITLES, make_study
 
 SIGNS = ["$\\frac{", "<b>|x", "a\nb", "happy", "_" * 60]
-PICTURE, TABLES = Path("plots/comparison/emotion.png"), Path("plots/emotion")
+PICTURE = Path("plots/comparison/emotion.png")
 CORRUPTED, DIFFERENCES = Path("plots/comparison/emotion_corruptions.png"), Path("metrics/differences/emotion.json")
-NAMES = ("curves.csv", "confusion.csv", "confusion_zscore.csv", "corruptions.csv")
+TABLES = [Path("plots") / name / "emotion.csv" for name in ("curves", "confusion", "confusion_zscore", "corruptions")]
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,11 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    files = [PICTURE, CORRUPTED, DIFFERENCES, *(TABLES / name for name in NAMES)]
-    return {path.name: (folder / path).read_bytes() for path in files}
+    return {str(path): (folder / path).read_bytes() for path in (PICTURE, CORRUPTED, DIFFERENCES, *TABLES)}
 
 
 def test_the_table_of_curves_holds_every_history(compared: Path) -> None:
-    curves = pd.read_csv(compared / TABLES / "curves.csv")
+    curves = pd.read_csv(compared / "plots/curves/emotion.csv")
     assert len(curves) == 10 + 15 + 15
     assert list(dict.fromkeys(curves["variant"])) == list(TITLES)
     history = pd.read_csv(compared / "metrics" / "emotion" / "resnet18_scratch" / "0" / "history.csv")
@@ -56,7 +55,7 @@ def test_cells_of_the_confusion_tables_are_those_of_the_scores(compared: Path) -
         ("confusion", "count", "confusion_matrix"),
         ("confusion_zscore", "zscore", "confusion_matrix_zscore"),
     ):
-        cells = pd.read_csv(compared / TABLES / f"{name}.csv")
+        cells = pd.read_csv(compared / "plots" / name / "emotion.csv")
         of_one = cells[cells["variant"] == "vgg16"].set_index(["truth", "prediction"])[measure]
         for row, truth in enumerate(EMOTION):
             for column, prediction in enumerate(EMOTION):
@@ -81,11 +80,11 @@ def test_other_numbers_give_another_picture(compared: Path, study: Path) -> None
     path.write_text(json.dumps(scores | {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6]}))
     compare("emotion")
     now, before = outputs(study), outputs(compared)
-    assert {name for name in now if now[name] != before[name]} == {PICTURE.name}
+    assert {name for name in now if now[name] != before[name]} == {str(PICTURE)}
     path.write_text(json.dumps(scores | {"balanced_accuracy": 0.5, "balanced_accuracy_interval": [0.4, 0.6]}))
     compare("emotion")
     now = outputs(study)
-    assert {name for name in now if now[name] != before[name]} == {CORRUPTED.name}
+    assert {name for name in now if now[name] != before[name]} == {str(CORRUPTED)}
 
 
 def test_other_predictions_give_another_difference(compared: Path, study: Path) -> None:
@@ -94,7 +93,7 @@ def test_other_predictions_give_another_difference(compared: Path, study: Path) 
     table.assign(prediction="sad").to_csv(path, index=False)
     compare("emotion")
     now, before = outputs(study), outputs(compared)
-    assert {name for name in now if now[name] != before[name]} == {DIFFERENCES.name}
+    assert {name for name in now if now[name] != before[name]} == {str(DIFFERENCES)}
     pairs = json.loads(DIFFERENCES.read_text())["by_seed"]["0"]
     assert {pair["second"] for pair in pairs if pair["p"] < 1e-9} == {"vgg16"}
 
@@ -116,9 +115,9 @@ def test_seeds_each_have_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     make_study(tmp_path, seeds=(0, 1), variants=["vgg16"], histograms=False)
     monkeypatch.chdir(tmp_path)
     compare("face")
-    assert {len(rows) for _, rows in pd.read_csv("plots/face/curves.csv").groupby("seed")} == {10}
+    assert {len(rows) for _, rows in pd.read_csv("plots/curves/face.csv").groupby("seed")} == {10}
     for name in ("curves", "confusion", "confusion_zscore", "corruptions"):
-        assert set(pd.read_csv(f"plots/face/{name}.csv")["seed"]) == {0, 1}
+        assert set(pd.read_csv(f"plots/{name}/face.csv")["seed"]) == {0, 1}
     assert set(json.loads(Path("metrics/differences/face.json").read_text())["by_seed"]) == {"0", "1"}
 
 
@@ -148,15 +147,14 @@ def test_a_task_without_labels_has_a_picture_and_empty_tables(tmp_path: Path, mo
         with Image.open(picture) as opened:
             assert opened.width > opened.height > 100
     assert json.loads(DIFFERENCES.read_text()) == {"by_seed": {}, "over_seeds": []}
-    for name in NAMES:
-        assert pd.read_csv(TABLES / name).empty
+    assert all(pd.read_csv(table).empty for table in TABLES)
 
 
 def test_signs_in_a_label_are_drawn_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_study(tmp_path, emotions=SIGNS, variants=["vgg16"], histograms=False)
     monkeypatch.chdir(tmp_path)
     compare("emotion")
-    assert set(pd.read_csv(TABLES / "confusion.csv")["truth"]) == set(SIGNS)
+    assert set(pd.read_csv("plots/confusion/emotion.csv")["truth"]) == set(SIGNS)
 
 
 @pytest.mark.parametrize("name", READ_BY_COMPARE)
