@@ -68,7 +68,7 @@ class Ours:
         history = History(Recorder(setup.network, 64), "last", time.perf_counter())
         unfinished = resume.Unfinished(Path(f"{identity}.safetensors"), "")
         spent = [0.0]
-        setup.train.batch = timed(setup.train.batch, spent)  # type: ignore[method-assign]
+        setup.train.batches = timed(setup.train.batches, spent)  # type: ignore[method-assign]
         for epoch in training.epochs(setup.train, setup.validation, number, len(self.classes), 0):
             began = time.perf_counter()
             history.add(epoch, setup.network)
@@ -146,13 +146,14 @@ class Ours:
 
 
 def timed(function: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:
-    """The function, adding the seconds of its calls to `spent[0]`."""
+    """The function, adding the seconds in which it makes what it yields to `spent[0]`."""
 
-    def run(*arguments: Any) -> Any:
+    def run(*arguments: Any) -> Iterator[Any]:
         began = time.perf_counter()
-        result = function(*arguments)
-        spent[0] += time.perf_counter() - began
-        return result
+        for result in function(*arguments):
+            spent[0] += time.perf_counter() - began
+            yield result
+            began = time.perf_counter()
 
     return run
 

@@ -44,7 +44,7 @@ class Model:
             rows, labels, files = packed.part(split, self.metadata.classes)
             if files:
                 pictures = Pictures(packed.images, labels, self.fabric.device, rows=rows, layout=layout)
-                probabilities = self._logits(pictures, split).double().softmax(dim=1).cpu().numpy()
+                probabilities = self._logits(pictures, split).cpu().double().softmax(dim=1).numpy()
                 persons = np.asarray(self.person_groups[files], dtype=np.int64)
                 columns = (files, split, persons, names[labels.numpy()], names[probabilities.argmax(axis=1)])
                 table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))

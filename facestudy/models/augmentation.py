@@ -26,6 +26,10 @@ class Draws:
         table = torch.from_numpy(generator.uniform(-1, 1, (count, 7)).astype(np.float32))
         return cls(flip=table[:, 0] > 0, uniform=table[:, 1:])
 
+    def to(self, device: torch.device) -> "Draws":
+        """The same numbers on the device."""
+        return Draws(self.flip.to(device), self.uniform.to(device))
+
 
 def augment(pictures: Tensor, flip: Tensor, uniform: Tensor, amount: Augmentation) -> Tensor:
     """Change (B, 3, H, W) in 0..1 by each picture's own draw: (B,) flips and (B, 6) numbers in -1..1."""

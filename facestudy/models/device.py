@@ -1,5 +1,6 @@
 """The device, precision and processes of a computation, as Lightning Fabric has them."""
 
+import os
 import warnings
 
 import torch
@@ -17,6 +18,7 @@ def fabric_for(precision: str) -> Fabric:
     deterministically, keeps the memory that it frees, and has float32 as float32 (a GPU would round the factors of
     convolutions to TF32). Raises StudyError for a precision that the device does not have.
     """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats with it alone; read as CUDA starts
     torch.backends.cudnn.allow_tf32 = False
     # As use_deterministic_algorithms, but for its import of torch.compile, which sets this for itself (compilation.py).
     torch.set_deterministic_debug_mode("warn")

@@ -1,6 +1,8 @@
 """Batches cut from the packed uint8 array, normalised for the networks, augmented or plain."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 from torch import Tensor
 
 from facestudy.models.augmentation import Draws, augment
+from facestudy.models.transfer import free_memory, groups_on, streamed
 from facestudy.project.sections import Augmentation
 
 # Statistics of ImageNet (R, G, B; pixels in 0..1), which torchvision's weights expect.
@@ -22,14 +25,18 @@ class Batches(Protocol):
 
     labels: Tensor
 
-    def batch(self, rows: Tensor, epoch: int | None) -> Tensor:
-        """The network's input for these rows, augmented as in this epoch, or plain without one."""
+    def batches(self, groups: Sequence[Tensor], epoch: int | None) -> Iterator[Tensor]:
+        """The network's input for each group of rows (B,), augmented as in this epoch, or plain without one."""
+
+
+@cache  # each copy to a GPU would wait for it
+def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.tensor(MEAN, device=device).view(1, 3, 1, 1), torch.tensor(STD, device=device).view(1, 3, 1, 1)
 
 
 def normalise(pictures: Tensor) -> Tensor:
     """Turn (B, 3, H, W) in 0..1 into the range that the networks expect."""
-    mean = torch.tensor(MEAN, device=pictures.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=pictures.device).view(1, 3, 1, 1)
+    mean, std = _statistics(pictures.device)
     return (pictures - mean).div_(std)
 
 
@@ -38,7 +45,7 @@ class Pictures:
     """The pictures of one split: rows of images (N, H, W, 3) uint8, all where there are none, and labels (rows,) int64.
 
     On a GPU with room they lie there as a whole; elsewhere a batch is read from `images`, which may be
-    a memory map: then they take no memory of the process.
+    a memory map: then they take no memory of the process. `memory`: free bytes, in place of what the device has.
     """
 
     images: np.ndarray
@@ -48,37 +55,43 @@ class Pictures:
     seed: int = 0  # of the augmentation
     rows: np.ndarray | None = None
     layout: str = "channels_last"
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         self.labels = self.labels.to(self.device)
         self._rows = np.arange(len(self.images)) if self.rows is None else self.rows
-        self._drawn: tuple[int, Draws] | None = None
         needed = len(self._rows) * self.images[:1].nbytes
-        fits = self.device.type == "cuda" and needed < torch.cuda.mem_get_info(self.device)[0] / 2
-        self._resident = resident(self.images, self._rows, self.device) if fits else None
+        free = free_memory(self.device) if self.memory is None else self.memory
+        self._resident = resident(self.images, self._rows, self.device) if needed < free / 2 else None
 
     def draws(self, epoch: int) -> Draws:
-        """The epoch's random numbers, made once."""
-        if self._drawn is None or self._drawn[0] != epoch:
-            self._drawn = (epoch, Draws.of(self.seed, epoch, len(self.labels)))
-        return self._drawn[1]
+        """The epoch's random numbers, on the CPU."""
+        return Draws.of(self.seed, epoch, len(self.labels))
 
-    def plain(self, rows: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 in 0..1 on the device, channels last in memory."""
-        if self._resident is not None:
-            cut = self._resident[rows.to(self.device)]
+    def batches(self, groups: Sequence[Tensor], epoch: int | None) -> Iterator[Tensor]:
+        """(B, 3, H, W) float32 for each group of rows (B,), augmented as in this epoch, or plain without one.
+
+        `groups` are on the CPU. After the first batch nothing is copied to a GPU in a way that waits for it.
+        """
+        amount = None if epoch is None else self.augmentation
+        draws = None if amount is None or epoch is None else self.draws(epoch).to(self.device)
+        there = groups_on(self.device, groups)
+        if self._resident is None:
+            cuts: Iterator[Tensor] = streamed(self._read, groups, self.images.shape[1:], torch.uint8, self.device)
         else:
-            cut = torch.from_numpy(self.images[self._rows[rows.numpy()]]).to(self.device, non_blocking=True)
-        return cut.permute(0, 3, 1, 2).float().div_(255)
+            cuts = (self._resident[rows] for rows in there)
+        for rows, cut in zip(there, cuts, strict=True):
+            pictures = cut.permute(0, 3, 1, 2).float().div_(255)
+            if amount is not None and draws is not None:
+                pictures = augment(pictures, draws.flip[rows], draws.uniform[rows], amount)
+            yield normalise(pictures).contiguous(memory_format=LAYOUTS[self.layout])
 
     def batch(self, rows: Tensor, epoch: int | None) -> Tensor:
-        """(B, 3, H, W) float32, augmented as in this epoch, or plain without one."""
-        pictures = self.plain(rows)
-        if epoch is not None and self.augmentation is not None:
-            draws = self.draws(epoch)
-            flip, uniform = draws.flip[rows].to(self.device), draws.uniform[rows].to(self.device)
-            pictures = augment(pictures, flip, uniform, self.augmentation)
-        return normalise(pictures).contiguous(memory_format=LAYOUTS[self.layout])
+        """A single batch, as `batches` gives them."""
+        return next(self.batches([rows], epoch))
+
+    def _read(self, rows: Tensor, out: Tensor) -> None:
+        np.take(self.images, self._rows[rows.numpy()], axis=0, out=out.numpy(), mode="clip")  # else it is buffered
 
 
 def resident(images: np.ndarray, rows: np.ndarray, device: torch.device, chunk: int = 1024) -> Tensor:

@@ -19,7 +19,7 @@ def predict(fabric: Fabric, network: nn.Module, data: Batches) -> Tensor:
     """
     network.eval()
     mine = torch.arange(len(data.labels))[fabric.global_rank :: fabric.world_size]
-    logits = torch.cat([network(data.batch(part, None)) for part in torch.split(mine, EVALUATION_BATCH)])
+    logits = torch.cat([network(batch) for batch in data.batches(torch.split(mine, EVALUATION_BATCH), None)])
     if fabric.world_size == 1:
         return logits
     whole = logits.new_zeros((len(data.labels), logits.shape[1]))

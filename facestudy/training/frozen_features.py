@@ -6,6 +6,7 @@ It holds for a network whose frozen modules come first, and an augmentation with
 import math
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from operator import attrgetter
 
@@ -20,6 +21,7 @@ from torchvision.ops import StochasticDepth
 from facestudy.errors import StudyError
 from facestudy.models import distributed, networks
 from facestudy.models.pictures import LAYOUTS, Pictures
+from facestudy.models.transfer import free_memory, groups_on, streamed
 
 CHUNK = 64
 RANDOM = (_DropoutNd, StochasticDepth)
@@ -109,14 +111,27 @@ class Features:
         with nullcontext() if full_precision else fabric.autocast():
             self.views = _computed(fabric, front, pictures, 1 + self._flips, memory)
 
-    def batch(self, rows: Tensor, epoch: int | None) -> Tensor:
-        """(B, ...) float32: the features of the view that the epoch draws for each row, or of the plain one."""
-        view = torch.zeros_like(rows)
+    def batches(self, groups: Sequence[Tensor], epoch: int | None) -> Iterator[Tensor]:
+        """(B, ...) float32 for each group of rows: the features of the view that the epoch draws, or of the plain one.
+
+        `groups` are on the CPU. After the first batch nothing is copied to a GPU in a way that waits for it.
+        """
+        view = torch.zeros(len(self.labels), dtype=torch.int64)
         if epoch is not None and self._flips:
-            view = self._pictures.draws(epoch).flip[rows].long()
-        device = self.views.device
-        features = self.views[view.to(device), rows.to(device)].to(self.labels.device, non_blocking=True)
-        return features if features.dim() != 4 else features.contiguous(memory_format=LAYOUTS[self._pictures.layout])
+            view = self._pictures.draws(epoch).flip.long()
+        device, layout = self.labels.device, LAYOUTS[self._pictures.layout]
+        if self.views.device.type != "cpu":
+            view = view.to(device)
+            parts: Iterator[Tensor] = (self.views[view[rows], rows] for rows in groups_on(device, groups))
+        else:
+            flat = self.views.flatten(0, 1)
+
+            def read(rows: Tensor, out: Tensor) -> None:
+                torch.index_select(flat, 0, view[rows] * len(view) + rows, out=out)
+
+            parts = streamed(read, groups, flat.shape[1:], flat.dtype, device)
+        for features in parts:
+            yield features if features.dim() != 4 else features.contiguous(memory_format=layout)
 
 
 @torch.no_grad()
@@ -124,9 +139,9 @@ def _computed(fabric: Fabric, front: nn.Module, pictures: Pictures, views: int, 
     front.eval()
     rows, whole = torch.arange(len(pictures.labels)), None
     for view in range(views):
-        for group in torch.split(rows, CHUNK * fabric.world_size):
-            own = slice(fabric.global_rank, None, fabric.world_size)  # of the rows, for this process
-            batch = pictures.batch(group[own], None)
+        own = slice(fabric.global_rank, None, fabric.world_size)  # of the rows, for this process
+        groups = torch.split(rows, CHUNK * fabric.world_size)
+        for group, batch in zip(groups, pictures.batches([group[own] for group in groups], None), strict=True):
             features = front(batch.flip(3) if view else batch).float()
             if whole is None:
                 whole = allocate((views, len(rows), *features.shape[1:]), fabric.device, memory)
@@ -134,7 +149,8 @@ def _computed(fabric: Fabric, front: nn.Module, pictures: Pictures, views: int, 
                 part = features.new_zeros((len(group), *features.shape[1:]))
                 part[own] = features
                 features = distributed.reduced(fabric, part, "sum")
-            whole[view, group] = features.to(whole.device)
+            start = int(group[0])
+            whole[view, start : start + len(group)] = features.to(whole.device)
     assert whole is not None
     return whole
 
@@ -145,7 +161,7 @@ def allocate(shape: tuple[int, ...], device: torch.device, memory: int | None = 
     `memory`: free bytes, in place of what this machine has. Raises StudyError where a file has no space either.
     """
     needed = math.prod(shape) * 4
-    if device.type == "cuda" and needed <= (torch.cuda.mem_get_info(device)[0] if memory is None else memory) / 2:
+    if device.type != "cpu" and needed <= (free_memory(device) if memory is None else memory) / 2:
         return torch.empty(shape, device=device)
     if needed <= (psutil.virtual_memory().available if memory is None else memory) / 2:
         return torch.empty(shape)

@@ -1,7 +1,7 @@
 """Distributions of gradients and parameters, once per epoch, computed on the training device."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,24 +9,35 @@ from torch import Tensor, nn
 SAMPLE = 2**16  # values of a parameter that are counted; all of ResNet18's would take a fortieth of a small epoch
 
 
-def histogram(values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Counts (bins,) and edges (bins + 1,) over the range of the values, on the CPU.
+def histograms(tensors: Sequence[Tensor], bins: int) -> tuple[Tensor, Tensor]:
+    """Counts (P, bins) and edges (P, bins + 1), on the CPU, of P tensors that lie on one device.
 
-    The range is that of all values. Of more than 65,536 those are counted that stand a fixed step apart;
+    The range is that of all values of a tensor. Of more than 65,536 those are counted that stand a fixed step apart;
     NaN and infinite ones (16-mixed has such gradients at times, and skips their step) are not.
+
+    A GPU is waited for twice, for the ends of all ranges and for all counts, and not for each tensor.
     """
-    values = values.detach()
-    flat = values.as_strided((values.numel(),), (1,))  # in the order of memory, which copies nothing
-    low, high = (float(end) for end in torch.aminmax(flat))
-    if not math.isfinite(high - low):
-        finite = flat[flat.isfinite()]
-        flat = finite if len(finite) else flat.new_zeros(1)
-        low, high = (float(end) for end in torch.aminmax(flat))
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    flat = flat[:: -(-len(flat) // SAMPLE) | 1]  # an odd step does not line up with the even sizes of layers
-    counts = torch.histc(flat.float(), bins=bins, min=low, max=high)
-    return counts.cpu(), torch.linspace(low, high, bins + 1)
+    # In the order of memory, which copies nothing.
+    flats = [tensor.detach().as_strided((tensor.numel(),), (1,)) for tensor in tensors]
+    ranges = torch.stack([torch.stack(torch.aminmax(flat)) for flat in flats]).tolist()
+    counts, edges = [], []
+    for flat, (low, high) in zip(flats, ranges, strict=True):
+        if not math.isfinite(high - low):
+            flat, low, high = _finite(flat)  # noqa: PLW2901
+        if low == high:
+            low, high = low - 0.5, high + 0.5  # noqa: PLW2901
+        sample = flat[:: -(-len(flat) // SAMPLE) | 1]  # an odd step does not line up with the even sizes of layers
+        counts.append(torch.histc(sample.float(), bins=bins, min=low, max=high))
+        edges.append(torch.linspace(low, high, bins + 1))
+    return torch.stack(counts).cpu(), torch.stack(edges)
+
+
+def _finite(flat: Tensor) -> tuple[Tensor, float, float]:
+    """The finite values, or a zero where there are none, and the ends of their range."""
+    finite = flat[flat.isfinite()]
+    flat = finite if len(finite) else flat.new_zeros(1)
+    low, high = torch.stack(torch.aminmax(flat)).tolist()
+    return flat, low, high
 
 
 class Recorder:
@@ -38,12 +49,14 @@ class Recorder:
         self._rows: dict[str, list[Tensor]] = {}
         self.add("parameter")
 
-    def add(self, kind: str) -> None:
-        """Record "gradient" or "parameter" as they are now."""
-        values = [p.grad if kind == "gradient" else p for p in self.parameters.values()]
-        pairs = [histogram(torch.zeros(1) if value is None else value, self.bins) for value in values]
-        for part, columns in zip(("counts", "edges"), zip(*pairs, strict=True), strict=True):
-            self._rows.setdefault(f"{kind}_{part}", []).append(torch.stack(columns))
+    def add(self, *kinds: str) -> None:
+        """Record "gradient", "parameter" or both as they are now."""
+        parameters = list(self.parameters.values())
+        gradients = [each.new_zeros(1) if each.grad is None else each.grad for each in parameters]
+        values = [value for kind in kinds for value in (gradients if kind == "gradient" else parameters)]
+        for part, table in zip(("counts", "edges"), histograms(values, self.bins), strict=True):
+            for kind, rows in zip(kinds, table.chunk(len(kinds)), strict=True):
+                self._rows.setdefault(f"{kind}_{part}", []).append(rows)
 
     def of_epoch(self, epoch: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Counts and edges of an epoch, 1 for the first, under the names they have in W&B: gradients/<parameter> ..."""

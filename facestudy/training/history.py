@@ -54,8 +54,7 @@ class History:
     def add(self, epoch: Epoch, network: nn.Module) -> None:
         """Record an epoch, while the network has its weights and the gradients of its last step."""
         self.epochs.append(epoch)
-        self.recorder.add("gradient")
-        self.recorder.add("parameter")
+        self.recorder.add("gradient", "parameter")
         if self.rule == "best" and self.saved_epoch == epoch.epoch:
             self.best = {name: tensor.clone() for name, tensor in network.state_dict().items()}
 

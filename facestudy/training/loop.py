@@ -17,6 +17,7 @@ from facestudy.models.order import batch_rows, order
 from facestudy.models.pictures import Batches
 from facestudy.models.prediction import predict
 from facestudy.models.tensors import contiguous_views
+from facestudy.models.transfer import groups_on
 from facestudy.project.sections import Recipe
 from facestudy.training.compilation import compiled
 from facestudy.training.history import Epoch
@@ -29,7 +30,7 @@ RANK_STRIDE = 15_485_863  # a prime, so that no process draws the dropout of ano
 
 def balanced(labels: Tensor, classes: int) -> Tensor:
     """Weights (classes,) inverse to how often a class occurs; their mean over the pictures is 1."""
-    counts = torch.bincount(labels, minlength=classes).float()
+    counts = (labels[:, None] == torch.arange(classes, device=labels.device)).sum(dim=0).float()
     return len(labels) / (classes * counts.clamp(min=1))
 
 
@@ -96,18 +97,22 @@ class Training:
     def _steps(
         self, train: Batches, epoch: int, batches: list[Tensor], weight: Tensor | None, advance: Callable[[], None]
     ) -> dict[str, float | None]:
-        """One step for each batch: their mean loss and accuracy, and the norm of the gradients."""
+        """One step for each batch: their mean loss and accuracy, and the norm of the gradients.
+
+        From the second step on, none waits for the device: no number is read from it, and nothing copied to it that is
+        not pinned.
+        """
         fabric, (rank, world) = self._fabric, (self._fabric.global_rank, self._fabric.world_size)
         networks.training_mode(self._network)
         losses, norms, correct = [], [], torch.zeros((), device=fabric.device)
-        for step, batch in enumerate(batches):
+        inputs = train.batches([batch[rank::world] for batch in batches], epoch)
+        for step, (batch, given) in enumerate(zip(groups_on(fabric.device, batches), inputs, strict=True)):
             self._network.zero_grad()
-            own = batch[rank::world]
-            labels = train.labels[own.to(fabric.device)]
-            logits = self._model(train.batch(own, epoch))
+            labels = train.labels[batch[rank::world]]
+            logits = self._model(given)
             loss = F.cross_entropy(logits, labels, weight, reduction="sum")
             # A mean over the rows of all processes, of which DDP takes the mean again.
-            whole = len(batch) if weight is None else weight[train.labels[batch.to(fabric.device)]].sum()
+            whole = len(batch) if weight is None else weight[train.labels[batch]].sum()
             loss = loss / (whole / world)
             fabric.backward(loss)
             if step % NORM_STEPS == 0:

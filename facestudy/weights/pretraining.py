@@ -25,6 +25,7 @@ from facestudy.models.packed import Packed
 from facestudy.models.pictures import Pictures
 from facestudy.models.prediction import EVALUATION_BATCH
 from facestudy.models.tensors import contiguous_views
+from facestudy.models.transfer import groups_on
 from facestudy.project.sections import Pretrain, Round
 
 KINDS = ("person", "emotion")
@@ -88,6 +89,7 @@ def pretrain(
         raise StudyError(
             f"pretraining needs two people, or two emotions, with {MIN_PICTURES} pictures each; there are fewer"
         )
+    there = {kind: codes.to(fabric.device) for kind, codes in labels.items()}
     rows = torch.arange(len(packed.index))
     held_out = held_out_of(packed.index, seed)
     train_rows, held_out_rows = rows[~held_out], rows[held_out]
@@ -114,10 +116,14 @@ def pretrain(
             torch.manual_seed((seed * 100_003 + epoch) % 2**31)
             model.train()
             losses = []
-            for batch in batch_rows(train_rows[order(seed, epoch, len(train_rows))], settings.batch_size):
+            batches = batch_rows(train_rows[order(seed, epoch, len(train_rows))], settings.batch_size)
+            inputs, on_device = pictures.batches(batches, epoch), groups_on(fabric.device, batches)
+            for given, batch, its_rows in zip(inputs, batches, on_device, strict=True):
                 network.zero_grad()
-                _, logits = model(resize(pictures.batch(batch, epoch), each.size))
-                loss = joint_loss(logits, labels, batch, settings.person_weight)
+                _, logits = model(resize(given, each.size))
+                known = [kind for kind in KINDS if (labels[kind][batch] != UNKNOWN).any()]
+                truth = {kind: there[kind][its_rows] for kind in known}
+                loss = joint_loss(logits, truth, settings.person_weight)
                 fabric.backward(loss)
                 optimizer.step()
                 schedule.step()
@@ -161,23 +167,20 @@ def fold(network: nn.Module) -> nn.Module:
     return network
 
 
-def joint_loss(
-    logits: dict[str, Tensor], labels: dict[str, Tensor], rows: Tensor, person_weight: float = 1.0
-) -> Tensor:
-    """Sum of both cross-entropies over what is known of these rows, each as a share of what guessing costs.
+def joint_loss(logits: dict[str, Tensor], truth: dict[str, Tensor], person_weight: float = 1.0) -> Tensor:
+    """Sum of both cross-entropies over what is known of a batch, each as a share of what guessing costs.
 
-    Logits (B, classes) by kind of label. Where both are guessed evenly it is `person_weight` + 1, where
-    nothing is known 0.
+    Logits (B, classes) by kind of label; labels (B,) by those kinds of which at least one is known. Where both are
+    guessed evenly it is `person_weight` + 1, where nothing is known 0.
 
     Unscaled, telling thousands of people apart drowns the expression, and a network without a sign of either
     learns nothing at all (seen: vgg16 on 802 people with three photos each).
     """
     total = logits["person"].sum() * 0
     for kind, weight in zip(KINDS, (person_weight, 1), strict=True):
-        given = logits[kind]
-        truth = labels[kind][rows].to(given.device)
-        if (truth != UNKNOWN).any():
-            total = total + weight * F.cross_entropy(given, truth, ignore_index=UNKNOWN) / math.log(given.shape[1])
+        if kind in truth:  # which is known without asking a GPU, that would be waited for
+            given, labels = logits[kind], truth[kind]
+            total = total + weight * F.cross_entropy(given, labels, ignore_index=UNKNOWN) / math.log(given.shape[1])
     return total
 
 
@@ -187,7 +190,8 @@ def _reached(
 ) -> dict[str, float] | None:
     """What the model reaches on these rows, of those whose label is known: see `pretrain`. None: not finite."""
     model.eval()
-    parts = [model(resize(pictures.batch(part, None), size)) for part in torch.split(rows, EVALUATION_BATCH)]
+    batches = pictures.batches(torch.split(rows, EVALUATION_BATCH), None)
+    parts = [model(resize(batch, size)) for batch in batches]
     reached = {}
     known = labels["person"][rows] != UNKNOWN
     features = torch.cat([features for features, _ in parts]).float().cpu()

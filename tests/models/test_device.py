@@ -26,6 +26,24 @@ def test_one_process_on_a_cluster_gets_no_warning(tmp_path: Path) -> None:
     assert subprocess.run(command, env=settings, capture_output=True, text=True, check=True).stderr == ""
 
 
+@pytest.mark.parametrize(("own", "expected"), [(None, ":4096:8"), (":16:8", ":16:8")])
+def test_cublas_is_told_to_repeat_itself_before_cuda_starts(
+    own: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    if own is not None:
+        monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", own)
+    seen: list[str | None] = []
+
+    def no_gpu() -> bool:
+        seen.append(os.environ.get("CUBLAS_WORKSPACE_CONFIG"))
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", no_gpu)
+    fabric_for("auto")
+    assert seen[0] == os.environ["CUBLAS_WORKSPACE_CONFIG"] == expected
+
+
 def test_full_precision_is_not_rounded_to_tf32() -> None:
     fabric_for("32-true")
     assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32

@@ -48,6 +48,15 @@ def test_a_split_reads_its_rows_of_the_whole_array() -> None:
     assert np.array_equal(whole.numpy(), noise()[rows])
 
 
+def test_pictures_that_lie_on_the_device_are_those_that_are_read() -> None:
+    rows, labels = np.array([6, 1, 3]), torch.zeros(3, dtype=torch.int64)
+    on_device, read = (Pictures(noise(), labels, rows=rows, augmentation=STRONG, memory=free) for free in (10**9, 0))
+    groups = torch.split(torch.tensor([2, 0, 1]), 2)
+    for epoch in (None, 1):
+        pairs = zip(on_device.batches(groups, epoch), read.batches(groups, epoch), strict=True)
+        assert [len(one) for one, two in pairs if torch.equal(one, two)] == [2, 1]
+
+
 def test_no_augmentation_changes_nothing() -> None:
     assert torch.equal(faces(augmentation=NONE).batch(torch.arange(8), 1), faces().batch(torch.arange(8), None))
 

@@ -2,7 +2,14 @@ import math
 
 import torch
 
-from facestudy.training.histograms import Recorder, histogram
+from facestudy.models import networks
+from facestudy.training.histograms import Recorder, histograms
+from tests.meta_device import Readings
+
+
+def histogram(values: torch.Tensor, bins: int) -> tuple[torch.Tensor, torch.Tensor]:
+    counts, edges = histograms([values], bins)
+    return counts[0], edges[0]
 
 
 def test_histograms_count_every_value_over_their_range() -> None:
@@ -35,3 +42,24 @@ def test_the_recorder_keeps_what_learns_epoch_by_epoch() -> None:
     assert set(recorder.of_epoch(1)) == {"gradients/weight", "parameters/weight"}
     shapes = {name: tuple(tensor.shape) for name, tensor in recorder.tensors().items()}
     assert shapes["gradient_counts"] == (1, 1, 5) and shapes["parameter_edges"] == (2, 1, 6)
+
+
+def test_the_values_of_all_parameters_are_read_together() -> None:
+    network = torch.nn.Sequential(*(torch.nn.Linear(3, 3) for _ in range(10)))
+    recorder = Recorder(network, bins=5)
+    network(torch.rand(1, 3)).sum().backward()
+    with Readings() as readings:
+        recorder.add("gradient", "parameter")
+        assert networks.not_finite(network.state_dict()) is None
+    assert readings.count == 0
+    alone = Recorder(network, bins=5)
+    alone.add("gradient")
+    for name, tensor in recorder.of_epoch(1).items():
+        if name.startswith("gradients"):
+            assert all(torch.equal(one, two) for one, two in zip(tensor, _of(alone, name), strict=True))
+
+
+def _of(recorder: Recorder, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    column = list(recorder.parameters).index(name.removeprefix("gradients/"))
+    tensors = recorder.tensors()
+    return tensors["gradient_counts"][0, column], tensors["gradient_edges"][0, column]

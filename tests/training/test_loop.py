@@ -12,15 +12,17 @@ from facestudy.errors import StudyError
 from facestudy.models import networks
 from facestudy.models.device import fabric_for
 from facestudy.models.order import batch_rows
-from facestudy.models.pictures import LAYOUTS, Pictures
+from facestudy.models.pictures import LAYOUTS, Batches, Pictures
 from facestudy.models.prediction import predict
 from facestudy.models.tensors import contiguous_views
 from facestudy.project.parameters import load
 from facestudy.project.sections import Recipe
+from facestudy.training.frozen_features import Features, cut
 from facestudy.training.history import Epoch
 from facestudy.training.loop import Training, balanced
 from facestudy.training.optimizers import optimizer_for
 from facestudy.training.schedule import learning_rate
+from tests.meta_device import META, EndedError, MetaFabric
 
 FLIP = load().variants["vgg16"].augmentation
 
@@ -96,6 +98,27 @@ def test_the_norm_is_of_gradients_without_the_scale_of_the_loss(monkeypatch: pyt
     # The first steps overflow and are left out; every eighth is measured.
     assert norm_of(Scaled(2.0**20)) == pytest.approx(expected, rel=0.5)
     assert norm_of(Scaled(2.0**60)) is None
+
+
+@pytest.mark.parametrize(
+    ("memory", "weights", "cached"),
+    [(0, "none", False), (10**12, "none", False), (10**12, "balanced", False), (10**12, "none", True)],
+    ids=["streamed", "resident", "balanced", "frozen features"],
+)
+def test_no_step_waits_for_the_device(memory: int, weights: str, cached: bool) -> None:
+    settings, fabric = recipe(class_weights=weights), MetaFabric()
+    changes = FLIP if cached else settings.augmentation
+    network = networks.build("resnet18", "original", 2, 0).to(META)
+    train = Pictures(np.zeros((40, 32, 32, 3), np.uint8), torch.arange(40) % 2, META, changes, memory=memory)
+    data: Batches = train
+    if cached:
+        networks.freeze(network, ["layer4", "fc"])
+        parts = cut(network)
+        assert parts is not None
+        network, data = parts[1], Features(fabric, parts[0], train, memory)
+    with fabric.crossings, pytest.raises(EndedError):
+        list(Training(fabric, network, settings).epochs(data, data, 1, 2, 0))
+    assert fabric.crossings.seen == []
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_others() -> None:

@@ -10,6 +10,7 @@ from facestudy.models.packed import Packed
 from facestudy.project import parameters
 from facestudy.project.sections import Round
 from facestudy.weights.pretraining import UNKNOWN, fold, held_out_of, joint_loss, labels_of, pretrain, verification
+from tests.meta_device import EndedError, MetaFabric
 
 
 def people(count: int = 4, each: int = 6) -> Packed:
@@ -81,12 +82,20 @@ def test_people_of_one_photo_each_are_welcome(capsys: pytest.CaptureFixture[str]
 
 def test_telling_many_people_apart_does_not_drown_the_expression() -> None:
     logits = {"person": torch.zeros(2, 800, requires_grad=True), "emotion": torch.zeros(2, 2, requires_grad=True)}
-    labels = {"person": torch.tensor([0, 799, UNKNOWN]), "emotion": torch.tensor([0, 1, UNKNOWN])}
-    loss = joint_loss(logits, labels, torch.tensor([0, 1]))
+    loss = joint_loss(logits, {"person": torch.tensor([0, 799]), "emotion": torch.tensor([0, 1])})
     by_person, by_emotion = torch.autograd.grad(loss, (logits["person"], logits["emotion"]))
     assert loss.item() == pytest.approx(2)
     assert by_person.norm() < by_emotion.norm()
-    assert joint_loss(logits, labels, torch.tensor([2, 2])).item() == 0
+    assert joint_loss(logits, {}).item() == 0
+
+
+def test_no_step_of_a_pretraining_waits_for_the_device() -> None:
+    packed, fabric = people(), MetaFabric()
+    packed.index["emotion"] = [""] * 20 + ["happy", "happy", "happy", "sad"]  # most batches have no known emotion
+    settings = parameters.load().weights.pretrain.model_copy(update={"batch_size": 4})
+    with fabric.crossings, pytest.raises(EndedError):
+        pretrain(fabric, "resnet18", packed, settings, [Round(size=32, epochs=1)], seed=0)
+    assert fabric.crossings.seen == []
 
 
 def test_a_pretraining_that_diverges_in_its_last_step_is_refused() -> None:
