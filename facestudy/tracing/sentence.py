@@ -1,5 +1,6 @@
 """A sentence of the report: where it stands, and which files its numbers come from."""
 
+import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from facestudy.tracing.lines import line, lines
 from facestudy.tracing.records import closest, flat
 
 HEADING = re.compile(r"(#+) (.+)")
-NUMBER = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)( %| points)?(?![\w.]*\d)")
+NUMBER = re.compile(r"(?<![\w.])(\d+(?:,\d{3})*(?:\.\d+)?)( %| points)?(?![\w.]*\d)")
+ROWS = {"history.csv": ["epoch"], "corruptions.csv": ["kind", "strength"]}  # the columns that name a row
 SHOWN = 6  # places, of which only the number is shown where there are more
 # Where a model's numbers come from, by the heading over them.
 BY_HEADING = {
@@ -160,7 +162,9 @@ def _results(
                 elif below == "Exported":
                     yield paths.export_report(task, variant, seed)
                 else:
-                    names = ["scores.json"] if in_summary or not under else BY_HEADING.get(below, ["scores.json"])
+                    names = BY_HEADING.get(below, ["scores.json"])
+                    if in_summary:  # its sentences are about corrupted pictures and convergence too
+                        names = ["scores.json", "corruptions.csv", *(["history.csv"] if under else [])]
                     yield from (paths.model_metrics(task, variant, seed) / name for name in names)
         if in_summary or (headings[1] == "Results" and not alone):
             yield paths.differences(task)
@@ -187,10 +191,17 @@ def _tasks(text: str, headings: list[str], every: list[tuple[str, list[str]]], s
 
 
 def _values(path: Path) -> Iterator[tuple[str, Any]]:
-    """The numbers of a JSON file, each with the name that `facestudy trace` takes, those of fewer words first."""
+    """The numbers of a file, each with the name that `facestudy trace` takes, in JSON those of fewer words first."""
     if path.suffix == ".json" and path.is_file():
         leaves = sorted(_leaves(read_json(path)), key=lambda pair: pair[0].count("."))
         yield from ((f"{path}:{key}", value) for key, value in leaves)
+    elif path.name in ROWS and path.is_file():
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                first = [row[column] for column in ROWS[path.name]]
+                for column in [name for name in row if name not in ROWS[path.name]]:
+                    if row[column]:
+                        yield f"{path}:{','.join([*first, column])}", float(row[column])
 
 
 def _leaves(values: Any) -> Iterator[tuple[str, float]]:

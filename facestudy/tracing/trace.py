@@ -1,6 +1,7 @@
 """The command `facestudy trace`: what is named, and which of the modules here answers."""
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,7 +23,10 @@ def trace(target: str) -> None:
     `target`: a file of the study; a value in it, as FILE:KEY; a sentence of the report, as plots/report.md:TEXT; or a
     photo by its name in data/raw or in its source. Raises StudyError where there is no such thing, or no record of it.
     """
-    print(text(target, Records()))
+    try:
+        print(text(target, Records()), flush=True)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def text(target: str, records: Records) -> str:

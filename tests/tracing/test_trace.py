@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,30 @@ def test_where_a_line_s_numbers_come_from(records: Records, sentence: str, files
 def test_what_is_not_there_is_an_error_that_helps(records: Records, target: str, message: str) -> None:
     with pytest.raises(StudyError, match=message):
         text(target, records)
+
+
+def test_the_page_s_example_is_what_is_printed(records: Records) -> None:
+    """But for hashes, commits, sizes and shares, which change with the study; `...` stands for left-out lines."""
+    page = (ROOT / "docs" / "tracing.md").read_text(encoding="utf-8")
+    (target, example) = re.findall(r"^\$ facestudy trace (\S+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
+    printed = masked(text(target, records))
+    parts = [masked(part) for part in re.split(r"^\.\.\.$", example, flags=re.MULTILINE)]
+    at = 0
+    for part in parts:
+        assert part in printed[at:], part
+        at = printed.index(part, at) + len(part)
+
+
+def masked(shown: str) -> str:
+    """Words without what changes from one default run to the next."""
+    shown = re.sub(r"since commit .*?(?=\n  \w)", "since commit", shown, flags=re.DOTALL)
+    shown = re.sub(r"(  state .*?)(?=\n\n\w)", "", shown, flags=re.DOTALL)
+    return " ".join(re.sub(r"\b[0-9a-f]{7,}(\.dir)?\b|[\d,]+ bytes|0\.\d+|\d{4}-\d\d-\d\d", "", shown).split())
+
+
+def test_the_commands_of_the_pages_run(records: Records) -> None:
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/tracing.md")]
+    found = {each for page in pages for each in re.findall(r"^\$ facestudy trace (.*)$", page, re.MULTILINE)}
+    for target in (shlex.split(each, comments=True)[0] for each in found):
+        if not target.endswith(".jpg"):
+            assert text(target, records)
