@@ -1,4 +1,4 @@
-"""The command `facestudy`: run and preset for the study; predict, demo and plots on what it made in the current folder.
+"""The command `facestudy`: run and preset for the study; predict, demo, plots and trace on what it made.
 
 `python -m facestudy.cli` is the same with the code of the current folder; a subcommand's modules are imported when it
 is called.
@@ -57,6 +57,12 @@ def _preset(name: str, print: bool, set_param: list[str]) -> None:
     from facestudy.presets import Request, preset
 
     stage.main(preset, Request(name, print, set_param))
+
+
+def _trace(target: str) -> None:
+    from facestudy.tracing.trace import trace
+
+    stage.main(trace, target)
 
 
 def _number(text: str) -> int:
@@ -125,7 +131,17 @@ def _parser() -> argparse.ArgumentParser:
     plots.set_defaults(run=_plots)
     plots.add_argument("revisions", nargs="*", metavar="REVISION", help="as `dvc plots diff` takes them; HEAD if none")
     plots.add_argument("--no-open", action="store_true", help="only write the pages")
+    _add_trace(commands)
     return parser
+
+
+def _add_trace(commands: Any) -> None:
+    text = "print how a number, a file, a sentence of the report or a picture came about"
+    more = "From what is named back to the photos: stages, commands, parameters, hashes, commits, versions."
+    traced = commands.add_parser("trace", help=text, description=f"{text.capitalize()}. {more}")
+    traced.set_defaults(run=_trace)
+    named = "FILE, FILE:KEY, FILE.csv:ROW,COLUMN, plots/report.md:TEXT, or a photo by its name"
+    traced.add_argument("target", metavar="TARGET", help=named)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,7 @@ ARRAYS = {
     "data/histograms/TASK/VARIANT/SEED.safetensors": "of E epochs, P trained parameters and B bins: `gradient_counts` "
     "(E, P, B), `gradient_edges` (E, P, B + 1), `parameter_counts` and `parameter_edges` with E + 1 rows, the first "
     "before training",
+    "data/exported/TASK/VARIANT/README.md": "the model card: YAML as model hubs read it, then Markdown",
     "data/exported/TASK/VARIANT/SEED.onnx": "input `pictures`, float32 (N, 3, size, size); output `logits` (N, K)",
 }
 NAMES = {

@@ -1,0 +1,140 @@
+"""What is no longer as dvc.lock has it, in a repository of stand-in stages."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from facestudy.errors import StudyError
+from facestudy.tracing.records import Records
+from facestudy.tracing.trace import text
+from tests.inputs import ROOT, write_params
+from tests.scheduling.toy import dvc, toy
+
+STAGES = {
+    "download": {"cmd": "cp given.txt raw.txt", "deps": ["given.txt", "stages/check.py"], "outs": ["raw.txt"]},
+    "evaluate": {
+        "cmd": "echo '{\"accuracy\": 0.5}' > scores.json",
+        "deps": ["raw.txt"],
+        "params": ["seed"],
+        "metrics": [{"scores.json": {"cache": False}}],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run and committed; not to be changed."""
+    folder = toy(tmp_path_factory.mktemp("toy"), STAGES)
+    write_params(folder, {})
+    (folder / "given.txt").write_text("photos", encoding="utf-8")
+    (folder / "requirements.txt").write_text("torch==1.0  # why\n", encoding="utf-8")
+    dvc(folder, "repro", "--quiet")
+    commit(folder)
+    return folder
+
+
+@pytest.fixture
+def study(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    subprocess.run(["cp", "-a", str(finished), str(tmp_path / "study")], check=True)
+    monkeypatch.chdir(tmp_path / "study")
+    return tmp_path / "study"
+
+
+def commit(folder: Path) -> None:
+    settings = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["add", "-A"], [*settings, "commit", "-qm", "run"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
+def traced(target: str = "scores.json:accuracy") -> str:
+    return " ".join(text(target, Records()).split())
+
+
+def test_nothing_has_changed(study: Path) -> None:
+    printed = traced()
+    assert "scores.json:accuracy = 0.5" in printed and "seed: 0" in printed and "torch==1.0" in printed
+    assert "every file, parameter and line of code below is as dvc.lock has it" in printed
+    assert "CHANGED" not in printed and "NOT" not in printed
+    assert "given.txt md5" in printed and "which no stage writes" in printed
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "number": (
+        lambda study: (study / "scores.json").write_text('{"accuracy": 0.9}', encoding="utf-8"),
+        "scores.json has CHANGED since dvc.lock (modified): what follows made md5",
+    ),
+    "parameter": (
+        lambda study: write_params(study, {"seed": 1}),
+        "seed in params.yaml: CHANGED since dvc.lock (modified)",
+    ),
+    "photos": (
+        lambda study: (study / "given.txt").write_text("others", encoding="utf-8"),
+        "given.txt: CHANGED since dvc.lock (modified)",
+    ),
+    "code": (
+        lambda study: (study / "stages" / "check.py").write_text("1", encoding="utf-8"),
+        "stages/check.py: CHANGED since dvc.lock (modified)",
+    ),
+    "data": (lambda study: (study / "raw.txt").unlink(), "raw.txt: NOT HERE: `dvc pull` gets it"),
+    "command": (
+        lambda study: (study / "dvc.yaml").write_text(
+            (study / "dvc.yaml").read_text(encoding="utf-8").replace("cp given", "cp -f given"), encoding="utf-8"
+        ),
+        "download: CHANGED since dvc.lock, which has another command",
+    ),
+    "record": (
+        lambda study: (study / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n", encoding="utf-8"),
+        "evaluate: dvc.lock has NO RECORD of this stage",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_has_changed_since_is_said_first(study: Path, what: str) -> None:
+    change, message = CHANGES[what]
+    change(study)
+    printed = traced()
+    assert "not all below is as dvc.lock has it" in printed and message in printed
+    assert printed.index(message) < printed.index("command ")
+
+
+def test_code_that_ran_but_is_not_committed(study: Path) -> None:
+    (study / "stages" / "check.py").write_text("1", encoding="utf-8")
+    dvc(study, "repro", "--quiet")
+    printed = traced()
+    assert "stages/check.py: as in dvc.lock, but NOT COMMITTED" in printed
+    assert "dvc.lock: NOT COMMITTED" in printed and "NOT COMMITTED changes" in printed
+
+
+def test_a_number_that_is_not_here_still_has_its_chain(study: Path) -> None:
+    (study / "scores.json").unlink()
+    printed = traced()
+    assert "scores.json:accuracy cannot be shown: the file is not here" in printed and "seed: 0" in printed
+
+
+def test_no_record_at_all_is_an_error(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (study / "dvc.lock").unlink()
+    with pytest.raises(StudyError, match=r"dvc\.lock is not here, so nothing is recorded; run `dvc repro`"):
+        traced()
+    (study / "dvc.lock").write_text("schema: [", encoding="utf-8")
+    with pytest.raises(StudyError, match=r"`git checkout dvc\.lock` repairs it"):
+        traced()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError, match=r"there is no dvc\.yaml here"):
+        traced()
+
+
+def test_the_command_ends_with_a_message(study: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; sys.path.insert(0, sys.argv.pop()); from facestudy.cli import main; main()",
+    ]
+    done = subprocess.run(
+        [*command, "trace", "nothing.json", str(ROOT)], cwd=study, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and done.stderr.startswith("error: nothing.json is no file of the study")
+    assert "Traceback" not in done.stderr
