@@ -5,9 +5,9 @@ variant's models and exports, and, for their hashes, data/raw/index.csv and the 
 Out: data/exported/<task>/<variant>/README.md, a page for the models of all seeds, which lie beside it.
 """
 
-from facestudy.model_cards.card import Card, path
+from facestudy.model_cards.card import Card
 from facestudy.model_cards.licences import Origins
-from facestudy.project import parameters
+from facestudy.project import parameters, paths
 from facestudy.project.files import write_text
 from facestudy.stage import run
 
@@ -18,7 +18,7 @@ def model_card(task: str, variant: str) -> None:
     source, git = settings.data.source, settings.data.git
     own, weights = settings.variants[variant].weights, settings.weights.source
     origins = Origins(source, git, own, weights, settings.weights.pretrain.source)
-    write_text(path(task, variant), Card.read(task, variant, origins, settings.seed).markdown())
+    write_text(paths.model_card(task, variant), Card.read(task, variant, origins, settings.seed).markdown())
 
 
 if __name__ == "__main__":

@@ -137,11 +137,6 @@ class Card:
             }
 
 
-def path(task: str, variant: str) -> Path:
-    """Beside the exported models of the variant."""
-    return paths.exported(task, variant, 0, "onnx").with_name("README.md")
-
-
 def _opened(table: Path) -> Any:
     try:
         return table.open(encoding="utf-8", newline="")

@@ -51,6 +51,11 @@ def exported(task: str, variant: str, seed: int, form: str) -> Path:
     return EXPORTED / task / variant / f"{seed}{suffix}.onnx"
 
 
+def model_card(task: str, variant: str) -> Path:
+    """Beside the exported models of the variant."""
+    return EXPORTED / task / variant / "README.md"
+
+
 def resume(task: str, variant: str, seed: int) -> Path:
     """State of an unfinished training; apart from DVC's outputs, which are removed before a stage runs."""
     return Path(".resume") / task / variant / f"{seed}.safetensors"

@@ -65,7 +65,7 @@ def test_a_copy_shows_how_far_it_is_where_somebody_looks(source: str, tmp_path: 
             who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
             for command in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "photos"]):
                 subprocess.run(["git", *command], cwd=photos, check=True)
-        settings = {
+        settings: dict[str, dict[str, str | None]] = {
             "drive": {"url": drive.url},
             "archive": {"location": f"{url}/packed.zip", "sha256": digest},
             "git": {"url": str(photos), "revision": "HEAD", "labels": "labels.csv", "columns": None},
