@@ -5,6 +5,8 @@ import http.client
 from pathlib import Path
 from urllib.request import urlopen
 
+from tqdm import tqdm
+
 from facestudy.errors import StudyError
 from facestudy.project.sections import Archive
 from facestudy.sources import network
@@ -55,8 +57,10 @@ def _download(url: str, path: Path) -> None:
         with urlopen(url, timeout=network.SILENCE) as response, path.open("wb") as file:
             length = int(response.headers.get("Content-Length") or 0)
             received = 0
-            while received <= MAX_BYTES >= length and (block := response.read(BLOCK)):
-                received += file.write(block)
+            with tqdm(desc="downloading", total=length or None, unit="B", unit_scale=True, disable=None) as progress:
+                while received <= MAX_BYTES >= length and (block := response.read(BLOCK)):
+                    received += file.write(block)
+                    progress.update(len(block))
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise network.unreachable(url, error) from None
     if max(received, length) > MAX_BYTES:

@@ -14,7 +14,7 @@ from facestudy.errors import StudyError
 from facestudy.photos.reading import NO_SUCH_FILE, UnreadablePicture, ending, read
 from facestudy.project import paths
 from facestudy.project.sections import Data
-from facestudy.sources import duplicates, folder
+from facestudy.sources import duplicates, folder, network
 from facestudy.sources.nearest import Files
 from facestudy.synthetic import photo_sets
 
@@ -47,11 +47,11 @@ class Collection:
 
 @contextmanager
 def collected(data: Data, seed: int) -> Iterator[Collection]:
-    """The collection of `data.source`; what was fetched from elsewhere is removed in the end.
+    """The collection of `data.source`; what was fetched from elsewhere is removed in the end, unless some is missing.
 
     Raises StudyError where the source cannot be reached or is laid out in no known way.
     """
-    shutil.rmtree(paths.FETCHING, ignore_errors=True)  # of a run that was killed
+    _remove_fetched(data.source)  # by a run that was killed
     try:
         root, table = _listed(data, seed)
         layout = data.layout()
@@ -62,7 +62,14 @@ def collected(data: Data, seed: int) -> Iterator[Collection]:
         rejected["reason"] = _with_nearest(root, rejected)
         yield Collection(root, tasks, pictures, rejected, len(readable) - len(contradicting) - len(pictures))
     finally:
-        shutil.rmtree(paths.FETCHING, ignore_errors=True)
+        _remove_fetched(data.source)
+
+
+def _remove_fetched(source: str) -> None:
+    """Remove what was fetched, but for a Drive folder of which files are missing: Drive counts its downloads."""
+    unfinished = set(paths.FETCHING.glob(f"*{network.UNFINISHED}")) if source == "drive" else set()
+    for path in [paths.FETCHING] if not unfinished else set(paths.FETCHING.iterdir()) - unfinished:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _listed(data: Data, seed: int) -> tuple[Path, pd.DataFrame]:
@@ -71,7 +78,7 @@ def _listed(data: Data, seed: int) -> tuple[Path, pd.DataFrame]:
         return paths.FETCHING, photo_sets.collect(data.sample, seed, paths.FETCHING)
     if data.source == "folder":
         return Path(data.folder.path), folder.collect(data.folder, Path(data.folder.path))
-    paths.FETCHING.mkdir(parents=True)
+    paths.FETCHING.mkdir(parents=True, exist_ok=True)
     # Only the source in use is imported: gdown alone takes longer to import than a folder takes to read.
     source = importlib.import_module(f"facestudy.sources.{data.source}")
     settings = getattr(data, data.source)

@@ -29,20 +29,25 @@ def fetch(settings: GitFolder, folder: Path) -> Path:
     target = folder / "repository"
     get = [sys.executable, "-m", "dvc", "get", url, settings.path, "--rev", settings.revision, "--out", str(target)]
     print(f"copying {settings.path} of {url} at {settings.revision}", flush=True)
-    _run(get, f"{settings.path} at {settings.revision} of {url}", COPY_LIMIT)
+    # DVC shows how far it is where standard error is a terminal, as it is for this process.
+    _run(get, f"{settings.path} at {settings.revision} of {url}", COPY_LIMIT, shown=sys.stderr.isatty())
     return target
 
 
-def _run(command: list[str], what: str, limit: int) -> None:
+def _run(command: list[str], what: str, limit: int, shown: bool = False) -> None:
+    """Raises StudyError with the command's last lines, or where they are `shown` already, without them."""
     environment = {**os.environ, **QUIET, "DVC_NO_ANALYTICS": "1"}
+    error = None if shown else subprocess.PIPE
     try:
         done = subprocess.run(  # noqa: S603 - a list, no shell
-            command, env=environment, capture_output=True, text=True, errors="replace", timeout=limit, check=False
-        )
+            command, env=environment, stdout=subprocess.PIPE, stderr=error, text=True, errors="replace",
+            timeout=limit, check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise network.unreachable(what, f"no answer within {limit} seconds") from None
     except FileNotFoundError:
         raise StudyError("git is not installed; data.source: git needs it") from None
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise network.unreachable(what, "; ".join(lines[-2:]) or f"exit status {done.returncode}")
+        lines = [line for line in (done.stderr or "").splitlines() if line.strip()]
+        said = "its message is above" if shown else f"exit status {done.returncode}"
+        raise network.unreachable(what, "; ".join(lines[-2:]) or said)

@@ -9,6 +9,7 @@ from facestudy.errors import StudyError
 
 PATIENCE = 15  # seconds to find and reach a host
 SILENCE = 10  # seconds that a host which was reached may stay silent
+UNFINISHED = ".part"  # ends the name of a folder of which files are missing, with which the next run goes on
 OFFLINE = "without a network, `data.source: sample` draws its photos and `data.source: folder` reads your own"
 
 
