@@ -19,7 +19,8 @@ from facestudy.project.sections import Parameters
 FOLDER = Path("presets")
 PLAIN = re.compile(r"[A-Za-z][\w./-]*", re.ASCII)  # a text that Hydra's grammar takes without quotes
 WORDS = {"null", "true", "false", "nan", "inf"}  # plain, but no texts there
-STEPS, PICTURES, CLASSES = 2, 2, 2  # of what is timed
+KEY = re.compile(r"[A-Za-z]([\w ./-]*[\w./-])?", re.ASCII)  # a key within braces, which has no quotes there
+PICTURES, CLASSES = 2, 2  # of the step that is timed
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ def read(name: str, gpu: bool | None = None) -> tuple[list[str], Parameters]:
         changes = parameters.values(file)
         if not isinstance(changes, Mapping):
             raise StudyError(f"{file}: holds no parameters, as `preprocess: {{size: 96}}`")
-        leaves = list(_leaves(changes, values, "", file))
+        leaves = _leaves(changes, values)
         values = _merged(values, changes)
         settings = parameters.checked(values, f"{paths.PARAMS} with {file}")
-        arguments += [f"{key}={_text(value)}" for key, value in leaves]
+        arguments += [f"{key}={text}" for key, text in leaves]
     return arguments, settings
 
 
@@ -78,15 +79,16 @@ def _files(name: str, gpu: bool | None) -> list[Path]:
     return [own, besides] if besides.is_file() and (_gpu() if gpu is None else gpu) else [own]
 
 
-def _leaves(changes: Mapping[str, Any], values: Mapping[str, Any], above: str, file: Path) -> Iterator[tuple[str, Any]]:
+def _leaves(changes: Mapping[str, Any], values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Keys and values as `-S` takes them; a new key, with + before the one that it is added to."""
     for name, value in changes.items():
         key = f"{above}.{name}".removeprefix(".")
         if name not in values:
-            raise StudyError(f"{file}: {key}: no such key in {paths.PARAMS}")
-        if isinstance(value, Mapping) and isinstance(values[name], Mapping):
-            yield from _leaves(value, values[name], key, file)
+            yield f"+{above}", _text({name: value})
+        elif isinstance(value, Mapping) and isinstance(values[name], Mapping):
+            yield from _leaves(value, values[name], key)
         else:
-            yield key, value
+            yield key, _text(value)
 
 
 def _text(value: Any) -> str:
@@ -94,6 +96,9 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_text, value))}]"
     if isinstance(value, Mapping):
+        for key in value:
+            if not KEY.fullmatch(str(key)) or str(key).lower() in WORDS:
+                raise StudyError(f"{key!r} is no key that `dvc exp run -S` takes; write it into {paths.PARAMS}")
         return f"{{{','.join(f'{key}:{_text(each)}' for key, each in value.items())}}}"
     if isinstance(value, str) and (not PLAIN.fullmatch(value) or value.lower() in WORDS):
         # Backslashes are themselves there, but for those before a quote.
@@ -105,7 +110,7 @@ def _text(value: Any) -> str:
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(values)
     for name, value in changes.items():
-        both = isinstance(value, Mapping) and isinstance(merged[name], Mapping)
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
         merged[name] = _merged(merged[name], value) if both else value
     return merged
 
@@ -117,7 +122,7 @@ def _gpu() -> bool:
 
 
 def _estimate(settings: Parameters) -> str:
-    """How long training takes without a GPU, from a few steps of each variant; less where frozen layers run once."""
+    """How long training takes without a GPU, from a step of each variant; less where frozen layers run once."""
     hours = {}
     for name, variant in settings.variants.items():
         what = (variant.arch, variant.head, tuple(variant.trainable), variant.layout, settings.preprocess.size)
@@ -126,14 +131,14 @@ def _estimate(settings: Parameters) -> str:
     parts = ", ".join(f"{name} {each:.1f}" for name, each in hours.items())
     return (
         f"no GPU here: for 1,000 training pictures of each task at {settings.preprocess.size} px, training takes at "
-        f"most {len(settings.seeds) * sum(hours.values()):.1f} hours ({parts}; from {STEPS} steps of each, without "
-        "your -S). Ctrl-C ends it; the next call goes on at the last saved epoch."
+        f"most {len(settings.seeds) * sum(hours.values()):.1f} hours ({parts}; from one step of each, without your "
+        "-S). Ctrl-C ends it; the next call goes on at the last saved epoch."
     )
 
 
 @cache  # two variants may differ in their weights alone
 def _seconds_a_picture(arch: str, head: str, trainable: tuple[str, ...], layout: str, size: int) -> float:
-    """Of a step forward and backward, on black pictures."""
+    """Of a step forward and backward, on black pictures; the first takes no longer than the next ones."""
     import torch  # noqa: PLC0415
     from torch.nn.functional import cross_entropy  # noqa: PLC0415
 
@@ -143,8 +148,6 @@ def _seconds_a_picture(arch: str, head: str, trainable: tuple[str, ...], layout:
     networks.freeze(network, list(trainable))
     networks.training_mode(network)
     pictures, labels = torch.zeros(PICTURES, 3, size, size), torch.zeros(PICTURES, dtype=torch.int64)
-    for step in range(1 + STEPS):
-        if step == 1:  # the first one takes longer
-            began = time.perf_counter()
-        cross_entropy(network(pictures), labels).backward()  # type: ignore[no-untyped-call]
-    return (time.perf_counter() - began) / (STEPS * PICTURES)
+    began = time.perf_counter()
+    cross_entropy(network(pictures), labels).backward()  # type: ignore[no-untyped-call]
+    return (time.perf_counter() - began) / PICTURES

@@ -53,8 +53,11 @@ SHRUNK: dict[str, Any] = {
 }
 
 
-def shrunk_clone(clone: Path) -> None:
-    """Fill an empty folder with the working tree's files and commit them, with a study of minutes."""
+def shrunk_clone(clone: Path, changes: dict[str, Any] | None = None) -> None:
+    """Fill an empty folder with the working tree's files and commit them, with a study of minutes.
+
+    `changes`: of params.yaml, in place of those that shrink the study.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -67,7 +70,7 @@ def shrunk_clone(clone: Path) -> None:
     run(clone, "git", "config", "user.name", "test")
     run(clone, "git", "config", "user.email", "test@localhost")
     _use_own_cache(clone)
-    set_keys(clone, SHRUNK)
+    set_keys(clone, SHRUNK if changes is None else changes)
     run(clone, "git", "add", "-A")
     run(clone, "git", "commit", "-qm", "shrunk")
 

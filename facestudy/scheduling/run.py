@@ -24,7 +24,7 @@ from facestudy.scheduling import graph, slurm_engine, table
 from facestudy.scheduling.local_engine import LocalEngine
 from facestudy.scheduling.resources import Resources
 from facestudy.scheduling.scheduler import Engine, Scheduler
-from facestudy.scheduling.slurm_engine import SlurmEngine
+from facestudy.scheduling.slurm_engine import SlurmEngine, SlurmSettings
 
 FOLDER = Path(".run")  # of what is known of a run while it lasts; no stage reads it
 LOGS = FOLDER / "logs"
@@ -67,8 +67,8 @@ def _run(options: Options) -> None:
         slurm_engine.cancel_jobs()
         return
     if options.preset is not None:
-        here = False if options.gpus == 0 else None  # on Slurm, -S says what the login node cannot know
-        options = replace(options, set_param=[*presets.read(options.preset, here)[0], *options.set_param])
+        changes, _ = presets.read(options.preset, _gpus(options))
+        options = replace(options, set_param=[*changes, *options.set_param])
     _refuse_what_does_not_fit(options)
     _set_parameters(options.set_param)
     checked = subprocess.run([sys.executable, "-m", "stages.check"], check=False)  # DVC hangs at a pipe among photos
@@ -105,6 +105,13 @@ def _run(options: Options) -> None:
     last = ["exp", "run"] if options.set_param else ["repro"]
     if subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", *last], check=False).returncode:
         raise StudyError(f"`dvc {' '.join(last)}` failed after all stages had run; its message is above")
+
+
+def _gpus(options: Options) -> bool | None:
+    """Whether trainings will have a GPU; None for whether this machine has one. On Slurm, slurm.yaml says it."""
+    if options.slurm:
+        return SlurmSettings.read().gpus("train")
+    return False if options.gpus == 0 else None
 
 
 def _refuse_what_does_not_fit(options: Options) -> None:

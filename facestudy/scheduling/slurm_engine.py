@@ -49,6 +49,11 @@ class SlurmSettings(RootModel[dict[str, dict[str, Value]]]):
         """What a stage asks for."""
         return {"timeout_min": 60 * 24, **self.root.get("default", {}), **self.root.get(kind(stage), {})}
 
+    def gpus(self, stage: str) -> bool:
+        """Whether a stage asks for a GPU, by a name of submitit's or one of sbatch's."""
+        asked = self.of(stage)
+        return "gpu" in str(asked.get("gres", "")) or any(asked[name] for name in asked if name.startswith("gpus"))
+
     @classmethod
     def read(cls) -> "SlurmSettings":
         """The file, or nothing where there is none. Raises StudyError where it is wrong."""

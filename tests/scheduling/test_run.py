@@ -1,8 +1,10 @@
 """`facestudy run` on stand-in stages, through its command line."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -140,6 +142,28 @@ def test_a_preset_is_run_side_by_side(tmp_path: Path) -> None:
     ran(study, "--preset", "large", "-S", "seed=5")
     assert (study / "size.txt").read_text() == "96 5\n"
     assert "presets/ has large" in failed(study, "--preset", "small")
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [
+        ("train: {gpus_per_node: 1}", 224),
+        ("default: {gres: 'gpu:1'}", 224),
+        ("default: {gpus_per_node: 1}\ntrain: {gpus_per_node: 0}", 96),
+        ("export: {gpus_per_node: 1}", 96),
+    ],
+)
+def test_on_slurm_its_settings_say_whether_a_preset_has_a_gpu(tmp_path: Path, asked: str, size: int) -> None:
+    """No Slurm is found here; by then, the parameters are set."""
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    study = toy(tmp_path / "toy", {"one": {"cmd": "true"}}, params=params)
+    shutil.copytree(ROOT / "presets", study / "presets")
+    (study / "slurm.yaml").write_text(asked, encoding="utf-8")
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "git").symlink_to(str(shutil.which("git")))
+    path = f"{tmp_path / 'programs'}:{Path(sys.executable).parent}"
+    assert "lurm" in failed(study, "--preset", "your-photos", "--slurm", PATH=path)
+    assert f"  size: {size} " in (study / "params.yaml").read_text(encoding="utf-8")
 
 
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:

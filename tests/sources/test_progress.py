@@ -52,6 +52,7 @@ def downloaded(folder: Path, terminal: bool, **environment: str) -> str:
     return text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["drive", "archive", "git"])
 def test_a_copy_shows_how_far_it_is_where_somebody_looks(source: str, tmp_path: Path) -> None:
     photos, study = tmp_path / "photos", tmp_path / "study"
