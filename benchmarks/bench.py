@@ -1,10 +1,10 @@
 """`make bench`: how fast the project is, against the bare network and against others' ways of training.
 
-    python -m benchmarks.bench [TABLE ...]
+    python -m benchmarks.bench [--page] [TABLE ...]
 
 measures the named tables, or all, saves each in docs/benchmarks/TABLE.json as soon as it ends, and
-writes docs/benchmarks.md from what lies there. Nothing else may run meanwhile: a window in which
-others used more than 3 % of the CPU is repeated.
+writes docs/benchmarks.md from what lies there; `--page` does the last alone, as after `benchmarks.gpu`. Nothing else
+may run meanwhile: a window in which others used more than 3 % of the CPU is repeated.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measures, predicting, scale
+from benchmarks import gpu_page, measures, predicting, scale
 from benchmarks.machine import description
 from facestudy.project.files import write_json, write_text
 
@@ -228,11 +228,17 @@ def write() -> None:
             parts.append(
                 f"## {title}\n\n{section(saved['rows'])}\n\n{on} Measuring took {saved['minutes']:.0f} minutes."
             )
+    on_gpu = FOLDER / "gpu.json"
+    measured = json.loads(on_gpu.read_text(encoding="utf-8")) if on_gpu.is_file() else None
+    parts.append(f"## On a GPU\n\n{gpu_page.section(measured)}")
     write_text(PAGE, "\n\n".join([*parts, *([NOTES.strip()] if NOTES else [])]) + "\n")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", help=f"some of {', '.join(TABLES)}; none for all")
-    run(parser.parse_args().tables or list(TABLES))
+    parser.add_argument("--page", action="store_true", help="measure nothing, write the page")
+    arguments = parser.parse_args()
+    if not arguments.page:
+        run(arguments.tables or list(TABLES))
     write()
