@@ -39,6 +39,7 @@ def rows(results: dict[str, Any], part: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_part_runs_on_a_cpu_in_small_form(small: dict[str, Any]) -> None:
     assert list(small["parts"]) == ["study", *gpu.PARTS]
     assert {(row["task"], row["variant"]) for row in rows(small, "models")} == {
@@ -57,6 +58,7 @@ def test_every_part_runs_on_a_cpu_in_small_form(small: dict[str, Any]) -> None:
         assert f"bound {name}: " in small["printed"]
 
 
+@pytest.mark.slow
 def test_the_page_has_a_table_of_each_part_or_says_that_nothing_is_measured(
     small: dict[str, Any], tmp_path: Path
 ) -> None:
