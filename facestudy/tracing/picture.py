@@ -165,7 +165,7 @@ def _crop(task: str, file: str) -> Iterator[str]:
     cut = cropping.whole(found.picture, size)
     if row["crop"] == "face" and found.faces:
         cut = cropping.face(found.picture, found.faces[0], margin, size)
-    packed = np.load(folder / "images.npy", mmap_mode="r")[number]
+    packed = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)[number]
     yield (
         "cut again, it is the packed crop"
         if np.array_equal(cut, packed)

@@ -181,8 +181,9 @@ class Records:
             size += f" in {output.meta.nfiles:,} files"
         problem = ""
         if known:
-            state = next(iter(output.status().values()), "")
-            problem = {"": "", "deleted": NOT_HERE, "not in cache": ""}.get(state, f"{CHANGED} ({state})")
+            # Not `status()`, which looks no further at a file that the cache lacks.
+            state = next(iter(output.workspace_status().values()), "")
+            problem = {"": "", "deleted": NOT_HERE}.get(state, f"{CHANGED} ({state})")
         value = f"md5 {output.hash_info.value}" if known else ""
         return File(path, value, size, problem, None)
 

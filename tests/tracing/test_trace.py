@@ -13,7 +13,7 @@ import yaml
 
 from facestudy.errors import StudyError
 from facestudy.tracing import picture
-from facestudy.tracing.records import Records
+from facestudy.tracing.records import NOT_HERE, Records
 from facestudy.tracing.trace import text
 from tests.inputs import ROOT
 
@@ -190,10 +190,11 @@ def test_the_page_s_example_is_what_is_printed(records: Records) -> None:
 
 
 def masked(shown: str) -> str:
-    """Words without what changes from one default run to the next."""
+    """Words without what changes from one default run to the next, or with what is not pulled."""
     shown = re.sub(r"since commit .*?(?=\n  \w)", "since commit", shown, flags=re.DOTALL)
     shown = re.sub(r"(  state .*?)(?=\n\n\w)", "", shown, flags=re.DOTALL)
-    return " ".join(re.sub(r"\b[0-9a-f]{7,}(\.dir)?\b|[\d,]+ bytes|0\.\d+|\d{4}-\d\d-\d\d", "", shown).split())
+    shown = re.sub(r"\b[0-9a-f]{7,}(\.dir)?\b|[\d,]+ bytes|0\.\d+|\d{4}-\d\d-\d\d", "", shown)
+    return " ".join(" ".join(shown.split()).replace(NOT_HERE, "").split())
 
 
 def test_the_commands_of_the_pages_run(records: Records) -> None:
