@@ -314,6 +314,7 @@ def test_dvc_runs_the_stages_without_git_and_without_a_commit(
     assert outputs(folder) == sound
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_file_is_found_and_made_again(tmp_path: Path, sound: dict[str, bytes]) -> None:
     folder = pipeline(tmp_path / "study")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)

@@ -56,7 +56,7 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("end", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_an_upload_lies_in_a_folder_of_its_own_which_goes_with_the_page(
     study: Path, tmp_path: Path, end: signal.Signals
 ) -> None:

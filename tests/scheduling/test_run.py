@@ -78,7 +78,7 @@ def test_a_failure_stops_what_needs_it_and_nothing_else(tmp_path: Path) -> None:
     assert (study / "next.txt").exists() and not (study / "after.txt").exists()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_ends_all_and_the_next_call_goes_on(tmp_path: Path, sign: signal.Signals) -> None:
     study = toy(tmp_path / "toy", {"short": waiting("short", 0), "long": waiting("long", 600, needs=["short"])})
     process = started(study)
@@ -91,7 +91,10 @@ def test_an_interrupt_ends_all_and_the_next_call_goes_on(tmp_path: Path, sign: s
     assert "short: " not in ran(study).split("in all")[0].replace("short: unchanged", "")
 
 
-@pytest.mark.parametrize("whole_session", [False, True], ids=["kill -9", "a lost terminal"])
+@pytest.mark.parametrize(
+    "whole_session",
+    [pytest.param(False, id="kill -9", marks=pytest.mark.slow), pytest.param(True, id="a lost terminal")],
+)
 def test_nothing_goes_on_after_the_command_has_gone(tmp_path: Path, whole_session: bool) -> None:
     study = toy(tmp_path / "toy", {"long": waiting("long", 600)})
     process = started(study)

@@ -157,6 +157,7 @@ def test_a_folder_is_copied_whole_and_what_drive_refused_is_copied_by_the_next_r
     assert "file/s" not in capsys.readouterr().err  # no progress where nobody looks
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks_is_made_again_and_then_left_to_the_next_run(
     served: DriveServer, tmp_path: Path
 ) -> None:
