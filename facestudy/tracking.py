@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 from urllib.error import HTTPError
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:  # a word in the contract of scores.json must not train everything again
@@ -27,6 +28,8 @@ if TYPE_CHECKING:  # a word in the contract of scores.json must not train everyt
 PROJECT = "face-classifier-study"
 MARK = "stage.txt"  # beside the files of an offline run, and not uploaded
 PATIENCE = 5  # seconds in which W&B's server must answer
+SAMPLED = 2  # seconds between two looks at a GPU; W&B's own 15 would see few of a short training
+START = 30  # seconds that the start of a run online may take
 LAST_UPLOAD = 120  # seconds that a finished run may still upload; what is left then stays in its files
 MODES = {"dryrun": "offline", "run": "online"}  # W&B's older names
 P = ParamSpec("P")
@@ -38,9 +41,11 @@ def run_id(task: str, variant: str, seed: int, *decisive: object) -> str:
     return f"{task}-{variant}-{seed}-{digest}"
 
 
-def _guarded(method: Callable[Concatenate["Run", P], None]) -> Callable[Concatenate["Run", P], None]:
+def guarded(method: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
+    """A method of a Run that prints a message where it fails, after which no method of that run does anything."""
+
     @wraps(method)
-    def call(run: "Run", /, *arguments: P.args, **named: P.kwargs) -> None:
+    def call(run: Any, /, *arguments: P.args, **named: P.kwargs) -> None:
         if run.failed:
             return
         try:
@@ -64,7 +69,7 @@ class Run:
         self.failed = False
         self._start(identity, task, variant, config, stage)
 
-    @_guarded
+    @guarded
     def _start(self, identity: str, task: str, variant: str, config: Mapping[str, Any], stage: str) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         os.environ.setdefault("WANDB_SILENT", "true")
@@ -88,10 +93,14 @@ class Run:
                     console="off",
                     disable_git=True,
                     disable_code=True,
+                    host="",  # else the machine's name and the path of the code
+                    program=f"stages.{stage}",
                     x_disable_meta=True,
-                    x_disable_stats=True,
+                    # GPU memory and load of a training; without a GPU the sampling would cost more than it tells.
+                    x_disable_stats=not (stage == "train" and torch.cuda.is_available()),
+                    x_stats_sampling_interval=SAMPLED,
                     x_save_requirements=False,  # the names of all packages of the machine
-                    init_timeout=30,
+                    init_timeout=START,
                     finish_timeout=LAST_UPLOAD,
                     finish_timeout_raises=True,
                 ),
@@ -108,6 +117,7 @@ class Run:
                     mode = "offline"
             except Exception as error:  # of many kinds; steps in files can be uploaded later
                 print(f"W&B cannot be used online ({error}); this run stays offline", file=sys.stderr)
+                wandb.teardown()  # else the id counts as in use by what did not start
                 mode = "offline"
         if mode in ("offline", "disabled"):
             self._run = begun(mode)
@@ -117,7 +127,7 @@ class Run:
             if mode == "offline":
                 _say_offline(folder, identity, uploaded)
 
-    @_guarded
+    @guarded
     def epoch(self, step: int, values: Mapping[str, float], histograms: Mapping[str, tuple[Tensor, Tensor]]) -> None:
         """Log one epoch's numbers, and histograms (counts, edges) by name."""
         plots = {
@@ -126,7 +136,7 @@ class Run:
         }
         self._run.log({**values, **plots}, step=step)
 
-    @_guarded
+    @guarded
     def scores(self, step: int, scores: "Scores", history: pd.DataFrame, predictions: pd.DataFrame) -> None:
         """Log the end of a model: summary, both confusion matrices, classification report, curves."""
         wandb, number = self._wandb, {name: index for index, name in enumerate(scores.classes)}
@@ -162,7 +172,7 @@ class Run:
         )
         self._run.summary.update({f"final/{name}": value for name, value in scores if isinstance(value, int | float)})
 
-    @_guarded
+    @guarded
     def close(self) -> None:
         """End the run and wait until it is written, and uploaded where it is online."""
         try:
@@ -177,14 +187,15 @@ class Run:
 
 
 def _reach(url: str) -> None:
-    """Return once a server answers, whatever it says. Raises OSError after PATIENCE seconds at the latest."""
+    """Return once a server answers. Raises OSError for a fault of the server's, and after PATIENCE seconds at most."""
     faults: list[Exception] = []
 
     def ask() -> None:
         try:
             urllib.request.urlopen(url, timeout=PATIENCE).close()
-        except HTTPError:
-            pass  # an answer
+        except HTTPError as error:
+            if error.code >= 500:  # any other is an answer
+                faults.append(error)
         except Exception as error:  # also what is no HTTP; in a thread it would be a traceback
             if not isinstance(getattr(error, "reason", None), SSLError):  # W&B has settings of its own for certificates
                 faults.append(error)

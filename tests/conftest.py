@@ -5,12 +5,16 @@ import ctypes
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
+
+if TYPE_CHECKING:
+    from tests.wandb_server import Server
 
 # Before torch is imported: two test processes with two threads each would wait for each other all the time; and the
 # bytes of a training depend on the number of threads, which is the same here and in what a test starts.
@@ -74,6 +78,30 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
             make_exports(folder)
 
     return made_once("exports", make, tmp_path_factory)
+
+
+@pytest.fixture
+def a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """W&B has a key, a home of its own and no mode; after the test it forgets what it keeps for a process."""
+    import wandb  # noqa: PLC0415 (half a second)
+
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    yield
+    wandb.teardown()
+
+
+@pytest.fixture
+def wandb_server(a_key: None, monkeypatch: pytest.MonkeyPatch) -> Iterator["Server"]:
+    """W&B's server (tests/wandb_server.py), which W&B uses; nothing may be asked of it that it does not know."""
+    from tests.wandb_server import serving  # noqa: PLC0415
+
+    with serving() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        yield server
+    assert server.unknown == []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from facestudy import tracking
 from facestudy.contracts.scores import KeptEpoch, ParameterCounts, Scores, TrainScores
 from facestudy.evaluation.scores import score
-from tests.wandb_server import serving
+from tests.wandb_server import Server, serving
 
 VALUES = {"train_loss": 0.5, "train_accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7, "lr": 0.1, "gradient_norm": 2}
 CLASSES = ["angry", "happy", "sad"]
@@ -130,15 +130,6 @@ def logged_steps(folder: Path) -> list[int]:
     return sorted(record["history"]["step"]["num"] for record in found if record["type"] == "history")
 
 
-@pytest.fixture
-def a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key and a home of its own, without a mode."""
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-    monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-
-
 @pytest.mark.usefixtures("a_key")
 @pytest.mark.parametrize("silent", [False, True], ids=["closed port", "silent server"])
 def test_a_key_without_a_network_runs_offline_within_seconds_with_all_steps(
@@ -168,39 +159,61 @@ def test_what_the_settings_files_of_wandb_say_is_done(
     assert list(tmp_path.glob("wandb/*run-*")) == []
 
 
-@pytest.mark.usefixtures("a_key")
 def test_an_uploaded_run_that_is_made_again_is_not_uploaded_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wandb_server: Server
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with serving() as server:
-        monkeypatch.setenv("WANDB_BASE_URL", server.url)
-        for said in ("upload with: wandb sync", "delete the run at W&B"):
-            monkeypatch.setenv("WANDB_MODE", "offline")
-            run = tracking.Run("face-tiny-0-abc", "face", "tiny", {}, "train")
-            for epoch in (1, 2):
-                run.epoch(epoch, VALUES, {})
-            run.close()
-            wandb.teardown()
-            assert said in capsys.readouterr().out
-            (folder,) = tmp_path.glob("wandb/offline-run-*")
-            monkeypatch.delenv("WANDB_MODE")
-            command = [str(Path(sys.executable).with_name("wandb")), "sync", str(folder)]
-            subprocess.run(command, capture_output=True, check=True, timeout=120)
-            assert server.steps == [1, 2]
-            time.sleep(1.1)
-
-
-@pytest.mark.usefixtures("a_key")
-def test_the_packages_of_the_machine_are_not_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with serving() as server:
-        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    for said in ("upload with: wandb sync", "delete the run at W&B"):
+        monkeypatch.setenv("WANDB_MODE", "offline")
         run = tracking.Run("face-tiny-0-abc", "face", "tiny", {}, "train")
-        run.epoch(1, VALUES, {})
+        for epoch in (1, 2):
+            run.epoch(epoch, VALUES, {})
         run.close()
-    assert server.steps == [1]
+        wandb.teardown()
+        assert said in capsys.readouterr().out
+        (folder,) = tmp_path.glob("wandb/offline-run-*")
+        monkeypatch.delenv("WANDB_MODE")
+        command = [str(Path(sys.executable).with_name("wandb")), "sync", str(folder)]
+        subprocess.run(command, capture_output=True, check=True, timeout=120)
+        assert wandb_server.steps == [1, 2]
+        time.sleep(1.1)
+
+
+@pytest.mark.parametrize("gpu", [False, True], ids=["no GPU", "GPU"])
+def test_what_w_and_b_gets_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wandb_server: Server, gpu: bool
+) -> None:
+    """With a GPU its load and memory, of which W&B's monitor finds what there is; never a name, path or package."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(tracking, "SAMPLED", 0.1)
+    for stage in ("train", "evaluate"):
+        run = tracking.Run(f"face-tiny-0-{stage}", "face", "tiny", {}, stage)
+        run.epoch(1, VALUES, {})
+        time.sleep(gpu * 0.5)
+        run.close()
+    trained, evaluated = wandb_server.runs["face-tiny-0-train"], wandb_server.runs["face-tiny-0-evaluate"]
+    assert any(name.startswith("system.") for row in trained.events for name in row) == gpu
+    assert evaluated.events == [] and wandb_server.steps == [1, 1]
     assert [path.name for path in tmp_path.rglob("requirements*.txt")] == []
+    assert trained.settings["program"] == "stages.train" and "host" not in trained.settings
+    received = json.dumps([trained.settings, trained.config, *trained.events]) + repr(trained.files)
+    assert str(tmp_path) not in received and str(Path(sys.executable).parent) not in received
+    assert socket.gethostname() not in received.replace("stages.", "")
+
+
+@pytest.mark.parametrize("path", ["/", "/graphql"])
+def test_a_server_that_fails_is_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wandb_server: Server, path: str
+) -> None:
+    """At once where it is down as a whole; else once the start of a run took too long."""
+    monkeypatch.setattr(tracking, "START", 60 if path == "/" else 1)
+    wandb_server.refuses = path
+    began = time.monotonic()
+    train_and_evaluate(tmp_path, monkeypatch)
+    printed = capsys.readouterr()
+    assert printed.err.count("this run stays offline") == 2 and "continuing without it" not in printed.err
+    assert time.monotonic() - began < 60 and logged_steps(tmp_path) == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("a_key")
