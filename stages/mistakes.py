@@ -3,8 +3,12 @@
 In: data/prepared/<task>/, the checkpoints of the task's models, metrics/<task>/<variant>/<seed>/predictions.csv, and
 the study's names (data/study.json).
 Out: plots/mistakes/<task>/<variant>_<seed>.html, with the pictures inside it; in DVC's cache, not in Git. One process
-for all models of a task, for its start takes longer than their pages.
+for all models of a task, for its start takes longer than their pages. Under STUDY_WANDB_MEDIA=1, the mistakes with
+their pictures, and the models, go to W&B too.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
@@ -13,6 +17,7 @@ from facestudy.contracts.study import Study
 from facestudy.errors import StudyError
 from facestudy.mistakes.gallery import gallery, grouped
 from facestudy.mistakes.pictures import crops_and_heat
+from facestudy.mistakes.upload import upload, wanted
 from facestudy.models import checkpoints
 from facestudy.models.device import fabric_for
 from facestudy.models.metadata import CheckpointMetadata, EmptyMetadata
@@ -29,20 +34,21 @@ def mistakes(task: str) -> None:
     """Write a page for each model of the task; StudyError where a model's files are missing."""
     study = Study.read()
     title = study.task(task).title
+    uploads: list[Callable[[], None]] = []
     with whole_folder(paths.mistakes(task)) as folder:
         for variant, name in study.variants.items():
             for seed in study.seeds:
-                html = _page(task, variant, seed, f"{title}, {name}, seed {seed}")
-                (folder / f"{variant}_{seed}.html").write_text(html, encoding="utf-8")
-
-
-def _page(task: str, variant: str, seed: int, title: str) -> str:
-    """A model's page; without an error it says so, and so it does without a picture."""
-    errors = validation_errors(read_csv(paths.model_metrics(task, variant, seed) / "predictions.csv"))
-    groups = grouped(errors)
-    shown = pd.concat(groups.values()).drop_duplicates("file")
-    pictures = _pictures(task, variant, seed, shown) if len(shown) else {}
-    return page(gallery(title, errors, groups, pictures), pictures)
+                errors = validation_errors(read_csv(paths.model_metrics(task, variant, seed) / "predictions.csv"))
+                groups = grouped(errors)
+                shown = pd.concat(groups.values()).drop_duplicates("file")
+                pictures = _pictures(task, variant, seed, shown) if len(shown) else {}
+                # Without an error the page says so, and so it does without a picture.
+                text = gallery(f"{title}, {name}, seed {seed}", errors, groups, pictures)
+                (folder / f"{variant}_{seed}.html").write_text(page(text, pictures), encoding="utf-8")
+                if wanted():
+                    uploads.append(partial(upload, paths.checkpoint(task, variant, seed), shown, pictures))
+    for each in uploads:  # when the pages are written, so that nothing that W&B does keeps them from it
+        each()
 
 
 def _pictures(task: str, variant: str, seed: int, shown: pd.DataFrame) -> dict[str, bytes]:

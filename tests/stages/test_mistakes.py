@@ -18,6 +18,7 @@ from facestudy.project.parameters import load
 from stages.mistakes import mistakes
 from tests.inputs import write_params
 
+RUN_ID = "emotion-resnet18_scratch-0-abc"
 CLASSES = ["angry", "happy", "<b>sad"]
 VARIANT = "resnet18_scratch"
 
@@ -49,7 +50,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         mean=MEAN,
         std=STD,
         parameters={},
-        run_id="",
+        run_id=RUN_ID,
         kept=1,
     )
     network = networks.build(recipe.arch, recipe.head, 3, 0)
