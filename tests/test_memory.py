@@ -20,6 +20,7 @@ for step in (lambda: None, lambda: fabric_for("32-true")):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="memory is kept where the C library is glibc")
 def test_a_training_gets_the_memory_that_it_freed() -> None:
     freed, kept = map(int, subprocess.check_output([sys.executable, "-c", CODE], text=True).split())

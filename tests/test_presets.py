@@ -139,7 +139,7 @@ def test_every_documented_preset_is_run_by_a_test_below() -> None:
         "facestudy run --preset original",
     }
     assert {line.strip() for line in documented() if "preset" in line or "make" in line} == known
-    dry = ["make", "--dry-run", "--old-file", ".venv/installed", "original"]
+    dry = ["make", "--no-print-directory", "--dry-run", "--old-file", ".venv/installed", "original"]
     printed = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert printed.rstrip().endswith("facestudy preset original")
 

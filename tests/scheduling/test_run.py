@@ -53,6 +53,7 @@ def test_stages_run_side_by_side_and_in_order_and_nothing_is_left(tmp_path: Path
     assert "running" not in again and "up to date" in again
 
 
+@pytest.mark.slow
 def test_what_the_run_cache_has_is_restored(tmp_path: Path) -> None:
     study = toy(tmp_path / "toy", {"first": waiting("first", 0), "second": waiting("second", 0, needs=["first"])})
     ran(study)
@@ -220,6 +221,7 @@ def test_trainings_get_gpus_and_all_others_none(tmp_path: Path) -> None:
     assert "--gpus 3: this machine shows 2" in failed(study, "--gpus", "3", CUDA_VISIBLE_DEVICES="3,7")
 
 
+@pytest.mark.slow
 def test_threads_are_shared_out(tmp_path: Path) -> None:
     """A training has all cores, and others their share; with one job nothing is set, as under `dvc repro`."""
     cores = len(os.sched_getaffinity(0))

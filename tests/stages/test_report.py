@@ -500,6 +500,7 @@ def test_timing_is_shown_or_said_to_be_missing(study: Callable[..., Path]) -> No
     assert "Shortest training" not in text
 
 
+@pytest.mark.slow
 def test_a_large_study_keeps_the_page_small_and_the_first_seeds_in_it(study: Callable[..., Path]) -> None:
     study(picture_size=60_000, seeds=(0, 1, 2))
     report()

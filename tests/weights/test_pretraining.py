@@ -71,6 +71,7 @@ def test_verification_is_the_share_of_pairs_in_the_right_order() -> None:
     assert verification(features, torch.zeros(4)) is None
 
 
+@pytest.mark.slow
 def test_people_of_one_photo_each_are_welcome(capsys: pytest.CaptureFixture[str]) -> None:
     known, strangers = people(60, 6), people(1, 50)
     strangers.index["person"] = [f"stranger {number}" for number in range(50)]
