@@ -64,6 +64,7 @@ def test_any_classifier_of_torchvision_is_a_variant(tmp_path: Path, arch: str) -
     assert scores.pictures == exported.pictures == 12 and scores.settings["arch"] == arch
 
 
+@pytest.mark.slow
 def test_a_third_task_is_trained_from_class_folders(tmp_path: Path) -> None:
     drawn = collect_pretraining(60, 240, ["happy"], 96, 0, tmp_path / "drawn")
     glasses = drawn["occlusion"] == "sunglasses"

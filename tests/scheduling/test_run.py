@@ -92,10 +92,8 @@ def test_an_interrupt_ends_all_and_the_next_call_goes_on(tmp_path: Path, sign: s
     assert "short: " not in ran(study).split("in all")[0].replace("short: unchanged", "")
 
 
-@pytest.mark.parametrize(
-    "whole_session",
-    [pytest.param(False, id="kill -9", marks=pytest.mark.slow), pytest.param(True, id="a lost terminal")],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("whole_session", [False, True], ids=["kill -9", "a lost terminal"])
 def test_nothing_goes_on_after_the_command_has_gone(tmp_path: Path, whole_session: bool) -> None:
     study = toy(tmp_path / "toy", {"long": waiting("long", 600)})
     process = started(study)
@@ -137,6 +135,7 @@ def test_a_parameter_is_changed_as_by_dvc_exp_run(tmp_path: Path) -> None:
         assert "error: -S: " in failed(study, "-S", wrong)
 
 
+@pytest.mark.slow
 def test_a_preset_is_run_side_by_side(tmp_path: Path) -> None:
     stage = {"cmd": "echo ${preprocess.size} ${seed} > size.txt", "params": ["preprocess.size", "seed"]}
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ def frozen(arch: str, head: str, trainable: list[str]) -> nn.Module:
 @pytest.mark.parametrize(
     ("arch", "head", "trainable"),
     [
-        ("vgg16", "pooled", ["classifier"]),
+        pytest.param("vgg16", "pooled", ["classifier"], marks=pytest.mark.slow),
         ("vgg16", "pooled_2x2", ["features.24", "features.26", "features.28", "classifier"]),  # block 5
         ("resnet18", "original", ["fc"]),
         ("resnet18", "original", ["layer4.1", "fc"]),

@@ -37,6 +37,7 @@ def test_folding_the_normalisation_changes_no_output() -> None:
     torch.testing.assert_close(fold(network)(picture), before, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_pretrained_twin_fits_plain_vgg16_and_repeats(capsys: pytest.CaptureFixture[str]) -> None:
     state, again = (pretrained("vgg16", people()) for _ in range(2))
     assert all(torch.equal(value, again[name]) for name, value in state.items())
