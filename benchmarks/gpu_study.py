@@ -61,23 +61,15 @@ def settings(small: bool) -> Parameters:
     with chdir(ROOT):
         values = presets.read("original", gpu=True)[1].model_dump()
     size = values["preprocess"]["size"]
-    _change(values, {"data": {"source": "sample", "sample": {"size": size}}})
+    values = presets.merged(values, {"data": {"source": "sample", "sample": {"size": size}}})
     if small:
-        _change(values, SMALL)
+        values = presets.merged(values, SMALL)
         architectures = values["weights"]["architectures"]
         for name, variant in values["variants"].items():
             arch = SMALL_NETWORKS.get(name, SMALL_NETWORKS["resnet18_scratch"])
             variant.update(SMALL_RECIPE, arch=arch)
             architectures[arch] = architectures["resnet18"]
     return parameters.checked(values, "the benchmark's study")
-
-
-def _change(values: dict[str, Any], changes: dict[str, Any]) -> None:
-    for key, value in changes.items():
-        if isinstance(value, dict):
-            _change(values[key], value)
-        else:
-            values[key] = value
 
 
 def make(small: bool, until: float) -> Study:

@@ -63,7 +63,7 @@ def read(name: str, gpu: bool | None = None) -> tuple[list[str], Parameters]:
         if not isinstance(changes, Mapping):
             raise StudyError(f"{file}: holds no parameters, as `preprocess: {{size: 96}}`")
         leaves = _leaves(changes, values)
-        values = _merged(values, changes)
+        values = merged(values, changes)
         settings = parameters.checked(values, f"{paths.PARAMS} with {file}")
         arguments += [f"{key}={text}" for key, text in leaves]
     return arguments, settings
@@ -107,12 +107,13 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with those keys changed or added, at any depth."""
+    result = dict(values)
     for name, value in changes.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
-        merged[name] = _merged(merged[name], value) if both else value
-    return merged
+        both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
+        result[name] = merged(result[name], value) if both else value
+    return result
 
 
 def _gpu() -> bool:

@@ -104,7 +104,7 @@ def test_a_picture_has_its_source_split_crop_and_answers(pulled: Path) -> None:
     answer = row(pd.read_csv(pulled / "metrics/face/vgg16/0/predictions.csv"), file)
     for name in (file, index["source_file"], f"data/raw/images/{file}", file.split(".", maxsplit=1)[0]):
         printed = trace(pulled, name)
-        assert f"name there {index['source_file']}" in printed and f"person {index['person']}" in printed
+        assert f"source file {index['source_file']}" in printed and f"person {index['person']}" in printed
         assert f"label {prepared['label']} split {prepared['split']}" in printed
         assert f"faces found: {prepared['faces_found']}" in printed and "it is the packed crop" in printed
         verdict = "right" if answer["prediction"] == answer["truth"] else "WRONG"

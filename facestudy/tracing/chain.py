@@ -47,7 +47,7 @@ def _verdict(stages: list[Stage], records: Records) -> str:
 def _stage(stage: Stage, records: Records) -> str:
     code = [file.path for file in stage.read if file.is_code]
     data = [file for file in stage.read if not file.is_code]
-    says = [*described.files(file.path for file in stage.written), *described.timing(stage.command)]
+    metadata = [*described.files(file.path for file in stage.written), *described.timing(stage.command)]
     texts = [
         stage.name,
         *lines("", [stage.description] if stage.description else []),
@@ -55,10 +55,10 @@ def _stage(stage: Stage, records: Records) -> str:
         *lines("", [stage.problem] if stage.problem else []),
         *lines("recorded", _recorded(stage, records)),
         *lines("parameters", _parameters(stage)),
-        *lines("wrote", (_file(file) for file in stage.written)),
-        *lines("says", says),
+        *lines("output", (_file(file) for file in stage.written)),
+        *lines("metadata", metadata),
         *lines("code", [", ".join(code)] if code else []),
-        *lines("from", (_file(file) for file in data)),
+        *lines("input", (_file(file) for file in data)),
     ]
     return "\n".join(texts)
 

@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from facestudy.project.photo_folders import printable
+
 WIDTH = 120
 COLUMN = 13  # of what a line is about
 
@@ -31,11 +33,6 @@ def plain(value: Any) -> str:
     if isinstance(value, list) and len(value) > 12:
         return f"{len(value)} values"
     return printable(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def printable(text: str) -> str:
-    """A text of the user without line breaks and what a terminal would take as a command."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 _KEEP: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}

@@ -14,12 +14,13 @@ from facestudy.faces import cropping
 from facestudy.faces.searching import search
 from facestudy.project import parameters, paths
 from facestudy.project.files import read_json
+from facestudy.project.photo_folders import printable
 from facestudy.project.sections import Parameters
 from facestudy.project.splits import splits_for
 from facestudy.project.tables import read_csv
 from facestudy.sources.duplicates import picture_id
 from facestudy.tracing.chain import chain
-from facestudy.tracing.lines import line, lines, printable, values
+from facestudy.tracing.lines import line, lines, values
 from facestudy.tracing.records import Records, closest
 
 IMAGES = paths.RAW / "images"
@@ -46,7 +47,7 @@ def text(name: str, records: Records) -> str:
         reason = _reason(name)
         if reason is None:
             raise StudyError(f"{name} is not in {INDEX}{closest(Path(name).name, names())}")
-        parts = [printable(name), line("left out", printable(reason)), line("says so", str(REJECTED))]
+        parts = [printable(name), line("left out", printable(reason)), line("listed in", str(REJECTED))]
         return "\n\n".join(["\n".join(parts), chain(records, ["download"])])
     parts = [(IMAGES / file).as_posix(), "\n".join(_source(name, file))]
     parts += ["\n".join(_task(task, file, settings)) for task in settings.tasks]
@@ -60,7 +61,7 @@ def _source(name: str, file: str) -> Iterator[str]:
     if row is None:
         yield line("index", f"{INDEX} is {PULL}: what follows is what Git has")
         return
-    yield line("name there", printable(row["source_file"]))
+    yield line("source file", printable(row["source_file"]))
     if Path(name).is_file() and Path(name).name not in (file, Path(row["source_file"]).name):
         yield line("", f"{name} has the same bytes; of copies the first by name is in the index")
     photo = IMAGES / file
@@ -75,7 +76,7 @@ def _source(name: str, file: str) -> Iterator[str]:
     tasks = set(parameters.load().tasks)
     other = {key: value for key, value in row.items() if key not in {*OWN_COLUMNS, *tasks} and value}
     if other:
-        yield line("known besides", values(other))
+        yield line("also known", values(other))
 
 
 def _task(task: str, file: str, settings: Parameters) -> Iterator[str]:
