@@ -1,5 +1,6 @@
 """What is no longer as dvc.lock has it, in a repository of stand-in stages."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,6 +62,13 @@ def test_nothing_has_changed(study: Path) -> None:
     assert "given.txt md5" in printed and "which no stage writes" in printed
 
 
+def replaced_without_cache(study: Path) -> None:
+    """An output that is another file now, and whose recorded one the cache has lost."""
+    shutil.rmtree(study / ".dvc" / "cache")
+    (study / "raw.txt").unlink()
+    (study / "raw.txt").write_text("others", encoding="utf-8")
+
+
 CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "number": (
         lambda study: (study / "scores.json").write_text('{"accuracy": 0.9}', encoding="utf-8"),
@@ -70,6 +78,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda study: write_params(study, {"seed": 1}),
         "seed in params.yaml: CHANGED since dvc.lock (modified)",
     ),
+    "output that the cache lacks": (replaced_without_cache, "raw.txt: CHANGED since dvc.lock (modified)"),
     "photos": (
         lambda study: (study / "given.txt").write_text("others", encoding="utf-8"),
         "given.txt: CHANGED since dvc.lock (modified)",
