@@ -60,6 +60,14 @@ def made_once(name: str, make: Callable[[Path], None], tmp_path_factory: pytest.
     return folder
 
 
+@pytest.fixture(scope="module")
+def module_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for all tests of a module; what they leave there, often gigabytes, is removed after them."""
+    folder = tmp_path_factory.mktemp("module")
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
 def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small study that `dvc repro` ran (tests/clone.py), beside traces/ where strace works; copy it to change it."""

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def study(finished_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_study(finished_study, tmp_path_factory.mktemp("experiments") / "study")
+def study(finished_study: Path, module_folder: Path) -> Path:
+    return copy_study(finished_study, module_folder / "study")
 
 
 def recipe(section: str) -> str:

@@ -22,8 +22,8 @@ VARIANTS = ("vgg16", "resnet18_scratch", "resnet18_pretrained")
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("gpu")
+def small(module_folder: Path) -> dict[str, Any]:
+    folder = module_folder
     for name in LEFT_OUT:
         (folder / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')\n")
     command = [sys.executable, "-m", "benchmarks.gpu", "--small", str(folder)]

@@ -76,10 +76,9 @@ def save_weights(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    """Both runs of the preset; the gigabytes that they leave are removed in the end."""
-    top = tmp_path_factory.mktemp("original")
-    folders = {name: top / name for name in ("study", "Drive", "certificates", "mirror")}
+def outcome(module_folder: Path) -> Iterator[Outcome]:
+    """Both runs of the preset; both take gigabytes."""
+    folders = {name: module_folder / name for name in ("study", "Drive", "certificates", "mirror")}
     for folder in folders.values():
         folder.mkdir()
     shrunk_clone(folders["study"], {"challenges.strengths": [5]})
@@ -93,7 +92,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         changes += [f"variants.{variant}.epochs.{task}=1" for variant in VARIANTS for task in ("face", "emotion")]
         command = [sys.executable, "-m", "facestudy.cli", "preset", "original"]
         command += [part for change in changes for part in ("-S", change)]
-        environment = os.environ | drive.environment | {"WANDB_MODE": "offline", "TORCH_HOME": str(top / "torch")}
+        environment = os.environ | drive.environment | {"WANDB_MODE": "offline", "TORCH_HOME": str(module_folder / "torch")}
         environment |= {"PYTHONPATH": str(folders["study"]), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "2"}
 
         def called() -> subprocess.CompletedProcess[str]:
@@ -106,7 +105,6 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         finished = called()
         assert finished.returncode == 0, f"{finished.stdout}\n{finished.stderr}"
         yield Outcome(folders["study"], refused.stderr, drive.asked)
-    shutil.rmtree(top)
 
 
 def test_what_drive_refuses_is_named_and_the_next_run_goes_on(outcome: Outcome) -> None:

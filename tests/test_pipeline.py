@@ -25,9 +25,9 @@ MODEL_STAGES = ("train", "evaluate", "export")  # that run once for each model
 
 
 @pytest.fixture(scope="module")
-def study(finished_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study(finished_study: Path, module_folder: Path) -> Path:
     """A copy of the finished study, which these tests change one after the other."""
-    return copy_study(finished_study, tmp_path_factory.mktemp("pipeline") / "study")
+    return copy_study(finished_study, module_folder / "study")
 
 
 def test_all_that_is_promised_is_there(study: Path) -> None:

@@ -17,9 +17,9 @@ SCORES = "metrics/face/vgg16/0/scores.json"
 
 
 @pytest.fixture(scope="module")
-def clone(finished_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clone(finished_study: Path, module_folder: Path) -> Path:
     """As Git has it; its remote is the study's cache."""
-    folder = tmp_path_factory.mktemp("trace") / "clone"
+    folder = module_folder / "clone"
     run(finished_study, "git", "clone", "-q", str(finished_study), str(folder))
     run(folder, "dvc", "remote", "add", "--local", "--default", "store", str(finished_study / ".dvc" / "cache"))
     run(folder, "dvc", "cache", "dir", "--local", str(folder / ".dvc" / "cache"))
