@@ -92,8 +92,13 @@ def outcome(module_folder: Path) -> Iterator[Outcome]:
         changes += [f"variants.{variant}.epochs.{task}=1" for variant in VARIANTS for task in ("face", "emotion")]
         command = [sys.executable, "-m", "facestudy.cli", "preset", "original"]
         command += [part for change in changes for part in ("-S", change)]
-        environment = os.environ | drive.environment | {"WANDB_MODE": "offline", "TORCH_HOME": str(module_folder / "torch")}
-        environment |= {"PYTHONPATH": str(folders["study"]), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "2"}
+        environment = os.environ | drive.environment | {"WANDB_MODE": "offline"}
+        environment |= {
+            "TORCH_HOME": str(module_folder / "torch"),
+            "PYTHONPATH": str(folders["study"]),
+            "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "2",
+        }
 
         def called() -> subprocess.CompletedProcess[str]:
             study = folders["study"]

@@ -42,7 +42,8 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let the fonts of a folder be those of the system."""
+    """Let the fonts of a folder be those of the system; matplotlib forgets them with the test that removes them."""
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [*font_manager.fontManager.ttflist])
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: list(map(str, folder.glob("*.ttf"))))
     monkeypatch.setattr(fonts, "_told", set())
 
