@@ -73,6 +73,7 @@ def test_an_experiment_finds_photos_in_each_way_that_is_documented(tmp_path: Pat
     assert "4 pictures from folder" in run(clone, "dvc", "exp", "run", "--temp", *keys, *more, "download")
 
 
+@pytest.mark.slow
 def test_dvc_fails_in_a_path_with_an_umlaut(tmp_path: Path) -> None:
     """When this fails, DVC has mended it, and docs/experiments.md need not speak of it any more."""
     page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")

@@ -115,6 +115,7 @@ def set_seconds(study: Path, name: str, seconds: float) -> None:
     path.write_text(yaml.safe_dump(pipeline))
 
 
+@pytest.mark.slow
 def test_a_second_command_in_the_folder_is_refused(tmp_path: Path) -> None:
     study = toy(tmp_path / "toy", {"long": waiting("long", 600)})
     process = started(study)
@@ -124,6 +125,7 @@ def test_a_second_command_in_the_folder_is_refused(tmp_path: Path) -> None:
     process.communicate(timeout=30)
 
 
+@pytest.mark.slow
 def test_a_parameter_is_changed_as_by_dvc_exp_run(tmp_path: Path) -> None:
     stage = {"cmd": "echo ${rate} > rate.txt", "params": ["rate"], "outs": ["rate.txt"]}
     study = toy(tmp_path / "toy", {"rated": stage}, params="rate: 1  # a comment\n")
@@ -174,6 +176,7 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_lock_file_that_a_kill_cut_short_is_named_with_what_to_do(tmp_path: Path) -> None:
     study = toy(tmp_path / "toy", {"first": waiting("first", 0)})
     ran(study)
