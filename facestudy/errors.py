@@ -33,3 +33,9 @@ def message_of(error: Exception, work: str, in_pipeline: bool) -> str | None:
         advice = f"{_ADVICE[error.errno]}, {again}" if error.errno in _ADVICE else ""
         return f"error: {error.filename or work}: {error.strerror}{advice}"
     return None
+
+
+def printable(text: str) -> str:
+    """Text, such as a path, for any terminal and file: what is not UTF-8 or not to be shown becomes a sign for it."""
+    decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(sign if sign.isprintable() else "�" for sign in decoded)

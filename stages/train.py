@@ -19,6 +19,7 @@ from facestudy.models.order import batch_rows
 from facestudy.models.packed import Packed, class_order
 from facestudy.models.pictures import MEAN, STD
 from facestudy.project import parameters, paths
+from facestudy.project.files import sha256
 from facestudy.stage import run
 from facestudy.training import outputs, resume
 from facestudy.training.histograms import Recorder
@@ -55,7 +56,7 @@ def train(task: str, variant: str, seed: int) -> None:
             parameters=networks.count(setup.network), run_id="", kept=0,
         )  # fmt: skip
         inputs = [paths.prepared(task) / name for name in ("images.npy", "index.csv")]
-        decisive = [metadata.model_dump_json(), *map(resume.sha256, [*inputs, paths.initial_weights(variant)])]
+        decisive = [metadata.model_dump_json(), *map(sha256, [*inputs, paths.initial_weights(variant)])]
         run_id = tracking.run_id(task, variant, seed, *decisive)
 
         training = Training(fabric, setup.trained, recipe)

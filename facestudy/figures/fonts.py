@@ -9,7 +9,7 @@ from pathlib import Path
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
-from facestudy.project.photo_folders import printable
+from facestudy.errors import printable
 
 _told: set[str] = set()  # signs that no font has, as far as that was said
 

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from facestudy.errors import StudyError
+from facestudy.errors import StudyError, printable
 from facestudy.photos.formats import ENDINGS, TO_CONVERT, VIDEO
-from facestudy.project.photo_folders import is_clutter, printable
+from facestudy.project.photo_folders import is_clutter
 
 STANDARD_INPUT = "-"
 FROM_STANDARD_INPUT = "standard_input"  # name of a photo whose bytes came that way

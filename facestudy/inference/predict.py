@@ -17,13 +17,12 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from facestudy.errors import StudyError
+from facestudy.errors import StudyError, printable
 from facestudy.inference.answers import NO_FACE, Photo, answer, load_models
 from facestudy.inference.boxes import caption, write_boxed
 from facestudy.inference.inputs import FROM_STANDARD_INPUT, photo_files
 from facestudy.photos.reading import UnreadablePicture
 from facestudy.project.files import write_text
-from facestudy.project.photo_folders import printable
 
 COLUMNS = ["photo", "face", "x", "y", "width", "height", "task", "variant", "label", "probability", "problem"]
 

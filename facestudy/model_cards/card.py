@@ -1,7 +1,6 @@
 """The card of a variant: its exported models, one for each seed, from what the stages have measured."""
 
 import csv
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from facestudy.contracts.study import Study, TaskNames
 from facestudy.model_cards.licences import CODE, Origins
 from facestudy.pages.markdown import render
 from facestudy.project import paths
-from facestudy.project.files import Unavailable, missing, read_json, read_result
+from facestudy.project.files import Unavailable, missing, read_json, read_result, sha256
 
 TEMPLATE = Path(__file__).with_name("card.md.j2")
 PACKAGES = ("torch", "torchvision", "onnx", "onnxruntime")
@@ -100,7 +99,7 @@ class Card:
             code_licence=CODE,
             source=SOURCES[self.origins.data],
             corruption_titles=TITLES,
-            hashes={path.as_posix(): _sha256(path) for path in (paths.RAW / "index.csv", paths.split(self.task))},
+            hashes={path.as_posix(): sha256(path) for path in (paths.RAW / "index.csv", paths.split(self.task))},
             versions=[f"{name} {version(name)}" for name in PACKAGES],
         )
         return f"---\n{front}---\n\n{body}"
@@ -142,10 +141,3 @@ def _opened(table: Path) -> Any:
         return table.open(encoding="utf-8", newline="")
     except FileNotFoundError:
         raise missing(table) from None
-
-
-def _sha256(file: Path) -> str:
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        raise missing(file) from None

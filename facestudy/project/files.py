@@ -1,5 +1,6 @@
 """Files written whole or not at all: to a temporary name beside the target, then moved into place."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -106,6 +107,15 @@ def read_result(path: Path, contract: type[Model]) -> Model | Unavailable:
         return Unavailable.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return read_json(path, contract)
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's bytes, 64 hexadecimal digits. Raises StudyError where it is missing."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise missing(path) from None
 
 
 def missing(path: Path) -> StudyError:

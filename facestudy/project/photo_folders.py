@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from facestudy.errors import printable
 from facestudy.project import paths
 
 # Names that systems and programs give to their own files and folders, in lower case; those that start with a dot
@@ -38,12 +39,6 @@ CLOSED_FOLDER = "a folder that may not be opened: give yourself the right to it,
 def is_clutter(name: str) -> bool:
     """Whether a name is a system's or program's own, not the user's."""
     return name.lower().startswith(CLUTTER_STARTS) or name.lower() in CLUTTER
-
-
-def printable(text: str) -> str:
-    """Text, such as a path, for any terminal and file: what is not UTF-8 or not to be shown becomes a sign for it."""
-    decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(sign if sign.isprintable() else "�" for sign in decoded)
 
 
 def obstacles(folder: Path) -> list[str]:

@@ -112,8 +112,11 @@ class Drive(Layout):
     url: str
 
 
+Source = Literal["sample", "folder", "archive", "git", "drive"]
+
+
 class Data(Section):
-    source: Literal["sample", "folder", "archive", "git", "drive"]
+    source: Source
     max_megapixels: Annotated[float, Field(gt=0, le=89)]  # Pillow itself warns above
     sample: Sample
     folder: Folder

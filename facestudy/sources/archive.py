@@ -1,6 +1,5 @@
 """A zip or tar of photos, from a URL or a file, whose SHA-256 is known; then read as a folder."""
 
-import hashlib
 import http.client
 from pathlib import Path
 from urllib.request import urlopen
@@ -8,6 +7,7 @@ from urllib.request import urlopen
 from tqdm import tqdm
 
 from facestudy.errors import StudyError
+from facestudy.project.files import sha256
 from facestudy.project.sections import Archive
 from facestudy.sources import network
 from facestudy.sources.layout import find_layout_root
@@ -31,8 +31,7 @@ def fetch(settings: Archive, folder: Path) -> Path:
         path = Path(location)
         if not path.is_file():
             raise StudyError(f"data.archive.location: there is no file {location}")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256(path)
     if settings.sha256 is None:
         raise StudyError(
             f"data.archive.sha256 is null, so nobody could tell if {location} changed. "

@@ -1,15 +1,15 @@
 """The same picture more than once: recognised by its bytes, merged where the labels agree."""
 
-import hashlib
 from pathlib import Path
 
 import pandas as pd
 
+from facestudy.project.files import sha256
+
 
 def picture_id(path: Path) -> str:
     """First 16 hexadecimal digits of the SHA-256 of a file's bytes; the id of a picture everywhere."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return sha256(path)[:16]
 
 
 def merge(table: pd.DataFrame, tasks: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

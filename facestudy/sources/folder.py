@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from facestudy.errors import StudyError
+from facestudy.errors import StudyError, printable
 from facestudy.project import copies
 from facestudy.project.labels import label_form
-from facestudy.project.photo_folders import is_clutter, obstacles, printable
+from facestudy.project.photo_folders import is_clutter, obstacles
 from facestudy.project.sections import Layout
 from facestudy.sources.label_file import check_inside, located, read_table
 

@@ -1,14 +1,15 @@
 """The stages behind a file as text, from the one that wrote it back to the photos."""
 
 from collections.abc import Iterable, Iterator
+from typing import get_args
 
 from facestudy.project import paths
+from facestudy.project.sections import Source
 from facestudy.tracing import described
 from facestudy.tracing.lines import line, lines, values
 from facestudy.tracing.records import CHANGED, LOCK, File, Records, Stage, flat
 
 REQUIREMENTS = "requirements.txt"
-SOURCES = ("sample", "folder", "archive", "git", "drive")
 MANY = 4  # stages, of which only the number is shown
 
 
@@ -73,7 +74,7 @@ def _recorded(stage: Stage, records: Records) -> list[str]:
 def _parameters(stage: Stage) -> Iterator[str]:
     """As recorded, but for the keys of sources that are not in use; and what has changed."""
     leaves = {key: value for name, each in stage.parameters.items() for key, value in flat(each, name)}
-    unused = {f"data.{name}" for name in SOURCES if name != leaves.get("data.source")}
+    unused = {f"data.{name}" for name in get_args(Source) if name != leaves.get("data.source")}
     other = sorted({above for key in leaves if (above := ".".join(key.split(".")[:2])) in unused})
     used = {key: value for key, value in leaves.items() if ".".join(key.split(".")[:2]) not in unused}
     if used:

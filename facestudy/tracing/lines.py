@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from facestudy.project.photo_folders import printable
+from facestudy.errors import printable
 
 WIDTH = 120
 COLUMN = 13  # of what a line is about

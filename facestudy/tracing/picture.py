@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from facestudy.contracts.exports import Preparation
-from facestudy.errors import StudyError
+from facestudy.errors import StudyError, printable
 from facestudy.faces import cropping
 from facestudy.faces.searching import search
 from facestudy.project import parameters, paths
 from facestudy.project.files import read_json
-from facestudy.project.photo_folders import printable
 from facestudy.project.sections import Parameters
 from facestudy.project.splits import splits_for
 from facestudy.project.tables import read_csv

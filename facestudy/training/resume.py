@@ -19,6 +19,7 @@ from torch import Tensor
 from facestudy.errors import StudyError
 from facestudy.models import checkpoints
 from facestudy.models.metadata import EmptyMetadata, Versioned
+from facestudy.project.files import sha256
 from facestudy.training.history import Epoch, History
 from facestudy.training.loop import Training, grouped
 
@@ -50,12 +51,6 @@ def lock(path: Path, fabric: Fabric) -> Iterator[None]:
         raise StudyError(message) from None
     with held:
         yield
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def key(fabric: Fabric, *decisive: object) -> str:

@@ -1,6 +1,5 @@
 """torchvision's ImageNet weights, by download, their hash verified."""
 
-import hashlib
 import socket
 import sys
 from http.client import HTTPException
@@ -13,6 +12,7 @@ from torch.hub import HASH_REGEX
 from torchvision import models
 
 from facestudy.errors import StudyError
+from facestudy.project.files import sha256
 
 TIMEOUT = 20  # seconds until a server that does not answer is given up
 DIGITS = 8  # of a hash, at least
@@ -51,7 +51,7 @@ def fetch(url: str) -> dict[str, Tensor]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
-        if file.exists() and not _sha256(file).startswith(digits.group(1)):
+        if file.exists() and not sha256(file).startswith(digits.group(1)):
             print(f"{file} is not what its name says, and is downloaded anew", file=sys.stderr)
             file.unlink()
         state = torch.hub.load_state_dict_from_url(
@@ -66,8 +66,3 @@ def fetch(url: str) -> dict[str, Tensor]:
     if not (isinstance(state, dict) and state and all(isinstance(tensor, Tensor) for tensor in state.values())):
         raise StudyError(f"{file}, from {url}, holds no state dict of one network; {OTHERWISE}")
     return state
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,12 +1,12 @@
 """Weights that the user brings."""
 
-import hashlib
 from pathlib import Path
 
 from torch import Tensor
 
 from facestudy.errors import StudyError
 from facestudy.models import checkpoints, networks
+from facestudy.project.files import sha256
 from facestudy.project.sections import OwnFile
 
 
@@ -19,8 +19,7 @@ def load(arch: str, file: OwnFile) -> tuple[dict[str, Tensor], str]:
     if file.path is None or not Path(file.path).is_file():
         raise StudyError(f"{key}.path: {file.path!r} is not there; name a safetensors file with a state dict of {arch}")
     path = Path(file.path)
-    with path.open("rb") as opened:
-        actual = hashlib.file_digest(opened, "sha256").hexdigest()
+    actual = sha256(path)
     if file.sha256 != actual:
         raise StudyError(f"{key}.sha256 is {file.sha256}, the file {path} has this one; paste it:\n  sha256: {actual}")
     tensors = checkpoints.load_tensors(path)
