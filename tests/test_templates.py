@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from facestudy.contracts.corruptions import COMPARED
+from facestudy.contracts.corruptions import COMPARED, TITLES
 from tests.study_maker import ROOT
 
 PLOTS = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
@@ -114,3 +114,10 @@ def fields(content: Any) -> list[str]:
     return own + [
         field for key, inner in content.items() if key not in ("data", "transform") for field in fields(inner)
     ]
+
+
+def test_the_row_of_all_corruptions_fits_a_window(shown: dict[str, Any]) -> None:
+    """Of 1,280 pixels, less the axis and the frame of the page."""
+    content = shown["corruptions"]
+    assert len(TITLES) * (content["spec"]["width"] + content["spacing"]["column"]) < 1150
+    assert content["config"]["legend"]["orient"] == "top"
