@@ -22,7 +22,10 @@ SIDE = 128  # of a picture on the page, pixels
 def crops_and_heat(
     network: nn.Module, metadata: CheckpointMetadata, packed: Packed, files: Sequence[str], predictions: Sequence[str]
 ) -> dict[str, bytes]:
-    """PNG bytes by name: FILE-crop and, where the network has maps, FILE-heat, its heat for the predicted class."""
+    """PNG bytes by name: FILE-crop and FILE-heat, the network's heat for the predicted class.
+
+    A file has no heat where the network has no map, or where nothing on the map speaks for the class.
+    """
     rows = pd.Series(np.arange(len(packed.index)), index=packed.index["file"]).loc[list(files)].to_numpy()
     labels = torch.tensor([metadata.classes.index(label) for label in predictions])
     device = next(network.parameters()).device
@@ -33,7 +36,8 @@ def crops_and_heat(
     pictures = {f"{file}-crop": _png(crop) for file, crop in zip(files, crops, strict=True)}
     if layer is not None:
         warm = heat(network, layer, inputs, batch.labels)
-        pictures |= {f"{file}-heat": _png(_overlaid(*pair)) for file, *pair in zip(files, crops, warm, strict=True)}
+        maps = zip(files, crops, warm, strict=True)
+        pictures |= {f"{file}-heat": _png(_overlaid(crop, each)) for file, crop, each in maps if each.any()}
     return pictures
 
 

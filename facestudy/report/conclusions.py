@@ -20,9 +20,10 @@ def answer(part: Part, source: str) -> list[str]:
     behind = [name for name in variants if accuracy[name] < highest]
     shown = _shown("accuracy", highest, variants[leaders[0]])
     titles = listed([variants[name][0].title for name in leaders])
-    doubts = f"To distrust: {'; '.join(_doubts(part, source))}."
+    doubts = f"Caveats: {'; '.join(_doubts(part, source))}."
+    ends = [*_unlearned(part), doubts]
     if not behind:
-        return [f"{titles} {'have the same accuracy' if len(leaders) > 1 else 'is the only variant'}, {shown}.", doubts]
+        return [f"{titles} {'have the same accuracy' if len(leaders) > 1 else 'is the only variant'}, {shown}.", *ends]
     beyond = [name for name in behind if all(_pair(part, leader, name).p < thresholds.CHANCE for leader in leaders)]
     ahead, lead = ("are", "Their") if len(leaders) > 1 else ("is", "Its")
     chance = "Chance could explain this."
@@ -30,14 +31,14 @@ def answer(part: Part, source: str) -> list[str]:
         rest = "" if len(beyond) == len(behind) else "; the rest could be chance"
         names = listed([variants[name][0].title for name in beyond])
         chance = f"{lead} lead over {names} is more than chance explains{rest}."
-    return [f"{titles} {ahead} ahead, with {shown}.", chance, doubts]
+    return [f"{titles} {ahead} ahead, with {shown}.", chance, *ends]
 
 
 def _doubts(part: Part, source: str) -> list[str]:
     """Why the accuracies may be too high or too coarse, the gravest first."""
     scores, doubts = part.models[0].scores, []
     if source == "sample":
-        doubts.append("the pictures are drawn, and photos give other numbers")
+        doubts.append("the pictures are drawn; results on photos differ")
     if part.leaks.exact_copies or part.leaks.near_copies:
         copies = part.leaks.exact_copies + part.leaks.near_copies
         doubts.append(f"{counted(copies, 'pair')} of copies on both sides of the split")
@@ -50,7 +51,7 @@ def _doubts(part: Part, source: str) -> list[str]:
     trained = next(iter(part.variants().values()))
     pictures = sum(each.support for model in trained for each in model.scores.per_class.values())
     if part.split.folds or len(trained) == 1:
-        doubts.append(f"one of the {pictures:,} pictures is {points(1 / pictures)}")
+        doubts.append(f"one of the {pictures:,} pictures changes the accuracy by {points(1 / pictures)}")
     return doubts or ["one set of pictures"]
 
 
@@ -75,7 +76,7 @@ def weaknesses(variant: str, part: Part) -> list[str]:
     sentences = _extremes(variant, part, best=False) + _nothing_learned(models)
     if not all(model.scores.epochs_to["0.90"] for model in models):
         sentences.append("Did not reach 90 % validation accuracy" + (" with every seed." if len(models) > 1 else "."))
-    if _mean(models, "accuracy") <= models[0].majority_share + thresholds.NEAR_MAJORITY:
+    if _near_majority(models):
         majority = percent(models[0].majority_share)
         sentences.append(f"No better than always naming the largest class, which gives {majority}.")
     gap = _mean(models, "generalization_gap")
@@ -95,9 +96,7 @@ def comparisons(part: Part) -> list[str]:
     shown = _shown("accuracy", accuracy[best], variants[best])
     sentences = [f"{variants[best][0].title} has the highest validation accuracy, {shown}."]
     sentences += [_difference(part, best, other) for other in others]
-    unlearned = [models[0].title for models in variants.values() if _nothing_learned(models)]
-    if unlearned:
-        sentences.append(f"Nothing was shown to be learned by {listed(unlearned)}.")
+    sentences += _unlearned(part)
     if others:
         sentences.append(_largest_recall_gain(variants[best], variants[others[-1]]))
     if not part.models[0].scores.positive:
@@ -118,7 +117,6 @@ EXTREMES = {
     "false_negatives": ("Fewest false negatives, {}.", "Most false negatives, {}."),
     "epochs_to_90": ("First to reach 90 %, in epoch {}.", "Last to reach 90 %, in epoch {}."),
     "parameters": ("Fewest trainable parameters, {}.", "Most trainable parameters, {}."),
-    "seconds": ("Shortest training, {} s.", "Longest training, {} s."),
     "peak_memory_mb": ("Least memory at its peak, {} MB.", "Most memory at its peak, {} MB."),
 }
 HIGHER_IS_BETTER = ("accuracy", "macro_f1")
@@ -152,7 +150,7 @@ def _measured(models: Sequence[Model]) -> dict[str, float]:
         values["epochs_to_90"] = fmean(epochs)
     timings = [model.timing for model in models if model.timing is not None]
     if len(timings) == len(models):
-        values |= {key: fmean(getattr(each, key) for each in timings) for key in ("seconds", "peak_memory_mb")}
+        values["peak_memory_mb"] = fmean(each.peak_memory_mb for each in timings)
     return values
 
 
@@ -163,7 +161,7 @@ def _shown(key: str, value: float, models: Sequence[Model]) -> str:
         return percent(value) + within(None if several else scores.accuracy_interval)
     if key == "macro_f1":
         return f"{value:.3f}" + within(None if several else scores.macro_f1_interval, "{:.3f}")
-    return f"{value:,.0f}" if key in ("seconds", "peak_memory_mb") else f"{value:,.1f}".removesuffix(".0")
+    return f"{value:,.0f}" if key == "peak_memory_mb" else f"{value:,.1f}".removesuffix(".0")
 
 
 def _unproven(variant: str, part: Part) -> list[str]:
@@ -195,7 +193,7 @@ def _confusions(models: Sequence[Model]) -> list[str]:
     for model in models:
         errors, first, second = _most_confused(model.scores)
         total = _errors(model.scores)
-        if errors and errors / total >= thresholds.OFTEN_CONFUSED:
+        if total >= thresholds.SEVERAL_ERRORS and errors / total >= thresholds.OFTEN_CONFUSED:
             prefix = f"Seed {model.result.seed}: " if len(models) > 1 else ""
             sentences.append(
                 f"{prefix}{plain(first)} and {plain(second)} are confused with each other in {errors} of"
@@ -257,6 +255,21 @@ def _nothing_learned(models: Sequence[Model]) -> list[str]:
         f"Nothing was shown to be learned: balanced accuracy {shown} is not shown to be above what guessing gives,"
         f" {percent(scores.guessing)}."
     ]
+
+
+def _unlearned(part: Part) -> list[str]:
+    """Which variants are no better than guessing, or than always naming the largest class."""
+    variants = part.variants().values()
+    guessing = [models[0].title for models in variants if _nothing_learned(models)]
+    near = [models[0].title for models in variants if _near_majority(models) and not _nothing_learned(models)]
+    sentences = [f"Nothing was shown to be learned by {listed(guessing)}."] if guessing else []
+    if near:
+        sentences.append(f"No better than always naming the largest class: {listed(near)}.")
+    return sentences
+
+
+def _near_majority(models: Sequence[Model]) -> bool:
+    return _mean(models, "accuracy") <= models[0].majority_share + thresholds.NEAR_MAJORITY
 
 
 def _largest_recall_gain(best: Sequence[Model], last: Sequence[Model]) -> str:

@@ -15,7 +15,7 @@ MEASURE = "balanced_accuracy"
 
 
 def strengths(models: Sequence[Model]) -> list[str]:
-    """Which corruptions hardly harm the variant, and whether its probabilities mean what they say."""
+    """Which corruptions hardly harm the variant, and whether it is well calibrated."""
     sentences = []
     unharmed = [TITLES[kind] for kind, lost in _lost(models).items() if lost <= thresholds.SMALL_LOSS]
     if unharmed and any(model.scores.above_guessing for model in models):  # else there is nothing to lose
@@ -25,7 +25,7 @@ def strengths(models: Sequence[Model]) -> list[str]:
         )
     error = _calibration_error(models)
     if error <= thresholds.CALIBRATED:
-        sentences.append(f"Its probabilities mean what they say: expected calibration error {percent(error)}.")
+        sentences.append(f"Well calibrated: expected calibration error {percent(error)}.")
     return sentences
 
 
@@ -51,11 +51,11 @@ def weaknesses(models: Sequence[Model]) -> list[str]:
         direction = "" if mean is None else " overconfident:" if mean > 1 else " underconfident:"
         temperature = "" if mean is None else f" (fitted temperature {mean:.2f})"
         applied = sum(each.not_applied is None for each in calibrations)
-        used = "One is applied" if applied else "None is applied"
+        used = "A temperature is applied" if applied else "No temperature is applied"
         if len(models) > 1:
             used = f"One is applied to {applied} of {counted(len(models), 'model')}"
         sentences.append(
-            f"Its probabilities mislead:{direction} expected calibration error {percent(error)}{temperature}. {used}."
+            f"Poorly calibrated:{direction} expected calibration error {percent(error)}{temperature}. {used}."
         )
     return sentences
 

@@ -16,6 +16,7 @@ UNEVEN_NORMS = 2.0  # the largest of them is this many times the smallest
 WIDE_GAP = 0.05  # train accuracy minus validation accuracy
 NARROW_GAP = 0.01
 UNEVEN_ERRORS = 2.0  # one kind of error has this many times the rate of the other
+SEVERAL_ERRORS = 3  # from which on it is said between which classes they fall
 OFTEN_CONFUSED = 0.3  # share of all errors that fall between two classes
 EASY_CLASS, HARD_CLASS = 0.95, 0.85  # F1
 SMALL_LOSS = 0.03  # balanced accuracy lost to a corruption of the pictures

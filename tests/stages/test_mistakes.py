@@ -84,6 +84,15 @@ def test_the_same_numbers_give_the_same_bytes() -> None:
     assert predicted(["angry"] * 30) == predicted(["angry"] * 30)
 
 
+def test_a_class_for_which_nothing_speaks_has_no_map_and_the_page_says_why() -> None:
+    path = paths.checkpoint("emotion", VARIANT, 0)
+    state, metadata = checkpoints.load(path, CheckpointMetadata)
+    state["fc.weight"][CLASSES.index("angry")] = 0  # the bias alone names it
+    checkpoints.save(path, state, metadata)
+    page = predicted(["angry"] * 2 + ["<b>sad"] * 3 + ["happy"] * 25)
+    assert page.count("<td>No map</td>") == 2 * 2 and "&quot;No map&quot;: no part of" in page
+
+
 def test_without_a_mistake_the_page_says_so() -> None:
     assert "No error on the validation pictures." in predicted(["happy"] * 30)
 
