@@ -360,7 +360,7 @@ def test_conclusions_turn_with_corrupted_pictures_and_calibration(study: Callabl
     text = conclusions("vgg16")
     assert "No temperature is applied: it does not lower the log loss." in MARKDOWN.read_text(encoding="utf-8")
     assert "Most harmed" not in text and "Worse where" not in text and "oorly calibrated" not in text
-    assert "Its probabilities mean what they say: expected calibration error 1.0 %" in text
+    assert "Well calibrated: expected calibration error 1.0 %" in text
 
 
 def test_pictures_without_a_found_face_are_counted_and_scored_apart(study: Callable[..., Path]) -> None:
