@@ -197,13 +197,21 @@ def _end_with(number: int) -> None:
 
 
 def _dvc_process() -> int | None:
-    """The nearest ancestor that DVC did not start as part of a stage; None where it is another user's."""
+    """The nearest ancestor that DVC did not start as part of a stage; None where it is another user's.
+
+    Where that is the system's first process, in another session, DVC ended while this process started, which ends too.
+    """
     import psutil  # noqa: PLC0415 (no stage needs it that DVC did not start)
 
     try:
-        return next((each.pid for each in psutil.Process().parents() if "DVC_STAGE" not in each.environ()), None)
+        for each in psutil.Process().parents():
+            if each.pid == 1 and os.getsid(1) != os.getsid(0):
+                _kill_self()
+            if "DVC_STAGE" not in each.environ():
+                return int(each.pid)
     except psutil.Error:
-        return None
+        pass
+    return None
 
 
 def _kill_self() -> None:

@@ -26,23 +26,38 @@ main(stage)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked in Linux's way")
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("command", ["{python} work.py", "sh -c '{python} work.py; true'"])
-def test_a_stage_ends_with_dvc(tmp_path: Path, sign: signal.Signals, command: str) -> None:
+def end_dvc(folder: Path, command: str, sign: signal.Signals) -> None:
+    """Run a stage by DVC, which gets the signal when the file `started` is there."""
     bin_folder = Path(sys.executable).parent
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
-    (tmp_path / "work.py").write_text(STAGE, encoding="utf-8")
+    (folder / "work.py").write_text(STAGE, encoding="utf-8")
     text = f"stages:\n  work:\n    cmd: {command.format(python=sys.executable)}\n    outs: [beat]\n"
-    (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
-    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=tmp_path, env=environment, check=True)
-    process = subprocess.Popen(["dvc", "repro"], cwd=tmp_path, env=environment, start_new_session=True)
+    (folder / "dvc.yaml").write_text(text, encoding="utf-8")
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=folder, env=environment, check=True)
+    process = subprocess.Popen(["dvc", "repro"], cwd=folder, env=environment, start_new_session=True)
     deadline = time.monotonic() + 30
-    while not (tmp_path / "started").exists():
+    while not (folder / "started").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.kill(process.pid, sign)
     process.wait(timeout=30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked in Linux's way")
+def test_a_stage_whose_dvc_has_ended_does_not_begin(tmp_path: Path) -> None:
+    end_dvc(tmp_path, "touch started; sleep 2; {python} work.py; echo $? > ended", signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "ended").exists() and not (tmp_path / "beat").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not (tmp_path / "beat").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked in Linux's way")
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["{python} work.py", "sh -c '{python} work.py; true'"])
+def test_a_stage_ends_with_dvc(tmp_path: Path, sign: signal.Signals, command: str) -> None:
+    end_dvc(tmp_path, command, sign)
     time.sleep(0.5)
     beat = (tmp_path / "beat").read_text()
     time.sleep(0.5)
