@@ -90,13 +90,14 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """W&B has a key, a home of its own and no mode; after the test it forgets what it keeps for a process."""
+    """W&B has a key, a home of its own and no mode; what it keeps for a process goes before and after the test."""
     import wandb  # noqa: PLC0415 (half a second)
 
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    wandb.teardown()  # it may have been set up in this process for an earlier test
     yield
     wandb.teardown()
 

@@ -35,6 +35,8 @@ def upload(checkpoint: Path, shown: pd.DataFrame, pictures: Mapping[str, bytes])
     _, metadata = checkpoints.describe(checkpoint, CheckpointMetadata)
     if isinstance(metadata, EmptyMetadata):
         return
+    # Else W&B's copies of faces and models lie below the user's home, where nobody deletes them.
+    os.environ["WANDB_DATA_DIR"] = os.environ["WANDB_CACHE_DIR"] = str(_local().absolute())
     run = _MediaRun(metadata.run_id, metadata.task, metadata.variant, {}, stage="mistakes")
     run.mistakes(metadata, shown, pictures)
     run.model(checkpoint, metadata)
@@ -49,7 +51,8 @@ class _MediaRun(Run):
             return
         print(
             f"{VARIABLE}=1: faces leave this machine: {metadata.task}, {metadata.variant}: {len(shown)} mistakes with "
-            f"crops and heat maps, and the model, go to W&B{' at the next `wandb sync`' if self._run.offline else ''}"
+            f"crops and heat maps, and the model, go to W&B{' at the next `wandb sync`' if self._run.offline else ''}; "
+            f"{_local()} has copies, until you delete it"
         )
 
         def picture(name: str) -> object:
@@ -73,6 +76,11 @@ class _MediaRun(Run):
         model = self._wandb.Artifact(name, "model", metadata=metadata.model_dump() | {"pictures": prepared})
         model.add_file(str(checkpoint), skip_cache=True)
         self._run.log_artifact(model)
+
+
+def _local() -> Path:
+    """Where W&B writes the files of its runs."""
+    return Path(os.environ.get("WANDB_DIR", "."), "wandb")
 
 
 def _md5(path: Path) -> str:

@@ -45,6 +45,16 @@ def assert_arrived(server: Server) -> None:
     assert metadata["pictures"] == hashes and metadata["variant"] == VARIANT
 
 
+def left_at_home() -> list[Path]:
+    """Files of W&B below the home, but for its settings and logs."""
+    return [
+        path
+        for part in (".local", ".cache")
+        for path in Path.home().glob(f"{part}/**/artifacts/**/*")
+        if path.is_file()
+    ]
+
+
 def test_mistakes_and_the_model_arrive_and_the_page_is_the_same(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wandb_server: Server
 ) -> None:
@@ -55,6 +65,7 @@ def test_mistakes_and_the_model_arrive_and_the_page_is_the_same(
     printed = capsys.readouterr()
     assert "STUDY_WANDB_MEDIA=1: faces leave this machine" in printed.out and printed.err == ""
     assert_arrived(wandb_server)
+    assert left_at_home() == []
     data = of_type(wandb_server, "dataset")
     assert wandb_server.runs[RUN_ID].used == [data.name] == ["emotion-pictures"]
     assert set(data.files) == {"md5.txt"} and b"images.npy" in data.files["md5.txt"]
@@ -80,6 +91,7 @@ def test_offline_it_waits_for_wandb_sync(
     assert "at the next `wandb sync`" in printed.out and printed.err == ""
     wandb.teardown()
     monkeypatch.delenv("WANDB_MODE")
+    assert left_at_home() == []
     (folder,) = Path("wandb").glob("offline-run-*")
     time.sleep(1)
     command = [str(Path(sys.executable).with_name("wandb")), "sync", str(folder)]
