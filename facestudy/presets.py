@@ -4,12 +4,14 @@ import json
 import os
 import re
 import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from facestudy.errors import StudyError
@@ -20,7 +22,7 @@ FOLDER = Path("presets")
 PLAIN = re.compile(r"[A-Za-z][\w./-]*", re.ASCII)  # a text that Hydra's grammar takes without quotes
 WORDS = {"null", "true", "false", "nan", "inf"}  # plain, but no texts there
 KEY = re.compile(r"[A-Za-z]([\w ./-]*[\w./-])?", re.ASCII)  # a key within braces, which has no quotes there
-PICTURES, CLASSES = 2, 2  # of the step that is timed
+PICTURES, CLASSES, STEPS = 2, 2, 2  # of the training that is timed
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ def preset(request: Request) -> None:
     """
     arguments, settings = read(request.name)
     options = [part for argument in [*arguments, *request.set_param] for part in ("-S", argument)]
+    if _changed():
+        print(
+            f"{paths.PARAMS} differs from the last commit, as an earlier preset or experiment leaves it: this preset's "
+            f"parameters come on top of that. `git checkout {paths.PARAMS}` brings the committed ones back",
+            file=sys.stderr,
+        )
     if request.print_only:
         print(shlex.join(["dvc", "exp", "run", *options]))
         return
@@ -116,6 +124,14 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return result
 
 
+def _changed() -> bool:
+    """Whether Git knows params.yaml and it differs from the last commit."""
+    command = ["git", "status", "--porcelain", "--", str(paths.PARAMS)]
+    if which("git") is None:
+        return False
+    return "M" in subprocess.run(command, capture_output=True, text=True, check=False).stdout[:2]
+
+
 def _gpu() -> bool:
     import torch  # noqa: PLC0415 (the command's help needs none)
 
@@ -123,7 +139,7 @@ def _gpu() -> bool:
 
 
 def _estimate(settings: Parameters) -> str:
-    """How long training takes without a GPU, from a step of each variant; less where frozen layers run once."""
+    """How long training takes without a GPU, from steps of each variant; less where frozen layers run once."""
     hours = {}
     for name, variant in settings.variants.items():
         what = (variant.arch, variant.head, tuple(variant.trainable), variant.layout, settings.preprocess.size)
@@ -131,15 +147,15 @@ def _estimate(settings: Parameters) -> str:
         hours[name] = pictures * _seconds_a_picture(*what) / 3600
     parts = ", ".join(f"{name} {each:.1f}" for name, each in hours.items())
     return (
-        f"no GPU here: for 1,000 training pictures of each task at {settings.preprocess.size} px, training takes at "
-        f"most {len(settings.seeds) * sum(hours.values()):.1f} hours ({parts}; from one step of each, without your "
-        "-S). Ctrl-C ends it; the next call goes on at the last saved epoch."
+        f"no GPU here: for 1,000 training pictures of each task at {settings.preprocess.size} px, training takes "
+        f"about {len(settings.seeds) * sum(hours.values()):.1f} hours ({parts}; from {STEPS} steps of each, without "
+        "your -S). Ctrl-C ends it; the next call goes on at the last saved epoch."
     )
 
 
 @cache  # two variants may differ in their weights alone
 def _seconds_a_picture(arch: str, head: str, trainable: tuple[str, ...], layout: str, size: int) -> float:
-    """Of a step forward and backward, on black pictures; the first takes no longer than the next ones."""
+    """Of the shortest of some steps of training, on black pictures."""
     import torch  # noqa: PLC0415
     from torch.nn.functional import cross_entropy  # noqa: PLC0415
 
@@ -149,6 +165,12 @@ def _seconds_a_picture(arch: str, head: str, trainable: tuple[str, ...], layout:
     networks.freeze(network, list(trainable))
     networks.training_mode(network)
     pictures, labels = torch.zeros(PICTURES, 3, size, size), torch.zeros(PICTURES, dtype=torch.int64)
-    began = time.perf_counter()
-    cross_entropy(network(pictures), labels).backward()  # type: ignore[no-untyped-call]
-    return (time.perf_counter() - began) / PICTURES
+    optimizer = torch.optim.SGD([each for each in network.parameters() if each.requires_grad])
+    seconds = []
+    for _ in range(STEPS):
+        began = time.perf_counter()
+        optimizer.zero_grad()
+        cross_entropy(network(pictures), labels).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds) / PICTURES

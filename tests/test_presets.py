@@ -108,6 +108,20 @@ def test_values_of_every_kind_reach_dvc_as_they_stand(folder: Path) -> None:
     assert YAML_READER.load((folder / "params.yaml").read_text()) == merged(before, changes)
 
 
+def test_what_an_earlier_preset_left_in_params_yaml_is_said(folder: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@localhost", *words], cwd=folder, check=True)
+
+    assert "differs" not in called(folder, "original", "--print").stderr  # no Git
+    git("init", "-q")
+    git("add", "params.yaml")
+    git("commit", "-qm", "first")
+    assert "differs" not in called(folder, "original", "--print").stderr
+    params = (folder / "params.yaml").read_text(encoding="utf-8")
+    (folder / "params.yaml").write_text(params.replace("seed: 0", "seed: 1", 1), encoding="utf-8")
+    assert "params.yaml differs from the last commit" in called(folder, "original", "--print").stderr
+
+
 def documented() -> list[str]:
     """The commands of README.md and docs/ that run a study with other parameters."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
