@@ -161,7 +161,7 @@ def test_a_changed_title_trains_nothing(study: Path) -> None:
     edit(study / "params.yaml", "title: VGG16 with a small head\n", "title: VGG-16\n")
     run(study, "dvc", "repro", "check")
     status = json.loads(run(study, "dvc", "status", "--json"))
-    assert {stage.split("@")[0] for stage in status} == {"plot", "mistakes", "compare", "report"}
+    assert {stage.split("@")[0] for stage in status} == {"plot", "mistakes", "compare", "model_card", "report"}
     run(study, "git", "checkout", "-q", ".")
     run(study, "dvc", "checkout")
 
@@ -217,19 +217,21 @@ def test_one_variant_changed_runs_what_follows_from_it(study: Path) -> None:
     output = ran(run(study, "dvc", "repro"))
     model = "emotion-resnet18_scratch-0"
     after = {f"{stage}@{model}" for stage in MODEL_STAGES}
-    assert output == {"check", *after, "plot@emotion", "mistakes@emotion", "compare@emotion", "report"}
+    after |= {"plot@emotion", "mistakes@emotion", "compare@emotion", "model_card@emotion-resnet18_scratch"}
+    assert output == {"check", *after, "report"}
     set_keys(study, {"variants.resnet18_scratch.lr": 0.0005})
     output = ran(run(study, "dvc", "repro"))
     models = [f"{task}-resnet18_scratch-0" for task in ("face", "emotion")]
     after = {f"{stage}@{model}" for stage in MODEL_STAGES for model in models}
-    after |= {f"{stage}@{task}" for stage in ("plot", "mistakes", "compare") for task in ("face", "emotion")}
+    for task in ("face", "emotion"):
+        after |= {f"plot@{task}", f"mistakes@{task}", f"compare@{task}", f"model_card@{task}-resnet18_scratch"}
     assert output == {"check", *after, "report"}
 
 
 def test_metrics_and_plots_compare_revisions(study: Path) -> None:
     assert "accuracy" in run(study, "dvc", "metrics", "diff", "HEAD")
     output = run(study, "dvc", "plots", "diff", "HEAD", "--json")
-    assert "curves.csv" in output and "confusion_zscore.csv" in output
+    assert "plots/curves/face.csv" in output and "plots/confusion_zscore/face.csv" in output
     assert "comparison" in run(study, "dvc", "plots", "show", "--json")
 
 
