@@ -34,11 +34,17 @@ def chosen(names: Sequence[str], count: int = 4) -> list[int]:
 
 
 def quantiles(counts: Array, edges: Array, shares: Array = QUANTILES) -> Array:
-    """Values below which each share of a histogram lies; (B,) counts, (B+1,) edges, exact to within a bin."""
+    """Values below which each share of a histogram lies; (B,) counts, (B+1,) edges, exact to within a bin.
+
+    Where all values are one, its histogram reaches equally far to both sides of it, and all quantiles are that value.
+    """
     total = counts.sum()
     if total == 0:
         return np.full(len(shares), np.nan)
     first, last = np.flatnonzero(counts)[[0, -1]]
+    middle = edges.mean()
+    if first == last and edges[first] <= middle <= edges[first + 1]:
+        return np.full(len(shares), middle)
     below = np.concatenate([[0.0], np.cumsum(counts[first : last + 1])]) / total
     return np.interp(shares, below, edges[first : last + 2])
 

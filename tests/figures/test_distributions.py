@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 
 from facestudy.figures.distributions import chosen, distributions, quantiles
 from facestudy.figures.style import png
+from facestudy.training.histograms import histograms
 from tests.study_maker import RESNET_NAMES, VGG_NAMES
 
 
@@ -11,6 +13,11 @@ def test_quantiles_of_a_flat_histogram_are_where_they_must_be() -> None:
         np.array([0.0, 1, 1, 1, 1, 0]), np.array([-3.0, -2, -1, 0, 1, 2, 3]), np.array([0, 0.25, 0.5, 1])
     )
     assert values == pytest.approx([-2, -1, 0, 2])
+
+
+def test_all_quantiles_of_a_constant_are_its_value() -> None:
+    counts, edges = histograms([torch.ones(7)], 64)
+    assert (quantiles(counts[0].numpy(), edges[0].numpy()) == 1).all()
 
 
 def test_an_empty_histogram_has_no_quantiles() -> None:
