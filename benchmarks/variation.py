@@ -67,7 +67,7 @@ def write() -> None:
         [row["variant"], row["change"], f"{row['loss']:.2g}", f"{100 * row['accuracy']:+.1f}"]
         for row in measured["rows"]
     ]
-    head = "variant, face task | what is other | validation loss, at most in an epoch | accuracy at the end, points"
+    head = "variant, face task | what is different | validation loss, at most in an epoch | accuracy at the end, points"
     machine = measured["machine"]
     text = f"{table(head, rows)}\n\n{machine['date']}, {machine['cores']} cores of {machine['processor']}."
     write_text(PAGE, TEXT.read_text(encoding="utf-8").replace("{table}", text))
