@@ -9,7 +9,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,26 @@ class Models:
         whole = photo.faces[0].whole
         return picture, rows, maps, f"{FACES[whole]} The answers are for the whole photo." if whole else ""
 
+    def mistakes(self) -> dict[str, Path]:
+        """The pages of mistakes of this study's models, and not of earlier tasks and variants, by the model's name."""
+        files = {f"{task}/{name}": paths.mistakes(task) / f"{name}.html" for task, name, _ in self._models()}
+        return {name: file for name, file in files.items() if file.exists()}
+
+    def curves(self) -> list[tuple[str, str]]:
+        """The figures of this study's tasks and models, each with its caption."""
+        figures = []
+        for task in self._study.tasks:
+            title = self._study.task(task).title
+            figures += [(paths.comparison(task), title), (paths.corruptions(task), f"{title}, corrupted pictures")]
+        figures += [(folder / "curves.png", f"{task}, {name}") for task, name, folder in self._models()]
+        return [(str(file), caption) for file, caption in figures if file.exists()]
+
+    def _models(self) -> Iterator[tuple[str, str, Path]]:
+        """Task, name and folder of figures of each model."""
+        study = self._study
+        for task, variant, seed in product(study.tasks, study.variants, study.seeds):
+            yield task, f"{variant}_{seed}", paths.model_figures(task, variant, seed)
+
     def _heat_maps(self, faces: list[AnsweredFace]) -> list[list[Image.Image]]:
         """Each model's Grad-CAM of its answer to each face; the face alone where the network has no map to show."""
         names = list(map(str, range(len(faces))))
@@ -112,16 +133,12 @@ def page_of(models: Models) -> gradio.Blocks:
             outputs = [boxes, table, maps, message]
             photo.change(models.try_on, photo, outputs, api_visibility="private", concurrency_limit=1)
         with gradio.Tab("Mistakes"):
-            folder = paths.PLOTS / "mistakes"
-            files = sorted(folder.rglob("*.html"))
-            pages = {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+            pages = models.mistakes()
             choice = gradio.Dropdown(list(pages), label="Model", value=next(iter(pages), None))
             gallery = gradio.HTML(_framed(pages, choice.value))
             choice.change(lambda name: _framed(pages, name), choice, gallery, api_visibility="private")
         with gradio.Tab("Curves"):
-            figures = [*sorted((paths.PLOTS / "comparison").glob("*.png")), *sorted(paths.PLOTS.rglob("curves.png"))]
-            shown = [(str(figure), _caption(figure)) for figure in figures]
-            gradio.Gallery(shown, columns=2, object_fit="contain", label="Curves")
+            gradio.Gallery(models.curves(), columns=2, object_fit="contain", label="Curves")
     assert isinstance(blocks, gradio.Blocks)
     return blocks
 
@@ -131,10 +148,6 @@ def _framed(pages: dict[str, Path], name: str | None) -> str:
         return "No page of mistakes; run `dvc repro`."
     text = html.escape(pages[name].read_text(encoding="utf-8"), quote=True)
     return f'<iframe title="mistakes" style="width: 100%; height: 75vh; border: 0" srcdoc="{text}"></iframe>'
-
-
-def _caption(figure: Path) -> str:
-    return figure.stem if figure.parent.name == "comparison" else f"{figure.parts[-3]}, {figure.parts[-2]}"
 
 
 def application() -> FastAPI:

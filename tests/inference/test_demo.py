@@ -22,11 +22,12 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def study(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     copy_exports(exports, folder)
-    for name in ("mistakes/face/resnet18_scratch_0.html", "comparison/face.png"):
+    pages = {"face": "the mistakes", "an_earlier_task": "of no model of the study"}
+    for name in (*(f"mistakes/{task}/resnet18_scratch_0.html" for task in pages), "comparison/face.png"):
         (folder / "plots" / name).parent.mkdir(parents=True)
-    (folder / "plots" / "mistakes" / "face" / "resnet18_scratch_0.html").write_text(
-        "<h1>the mistakes</h1>", encoding="utf-8"
-    )
+    for task, text in pages.items():
+        page = folder / "plots" / "mistakes" / task / "resnet18_scratch_0.html"
+        page.write_text(f"<h1>{text}</h1>", encoding="utf-8")
     Image.new("RGB", (300, 200), "navy").save(folder / "plots" / "comparison" / "face.png")
     (folder / "broken.jpg").write_bytes(b"no picture")
     Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(folder / "wall.png")
@@ -70,7 +71,7 @@ def test_a_photo_is_answered_and_a_broken_one_leaves_the_page_alive(study: Path,
         page.get_by_role("tab", name="Mistakes").click()
         page.frame_locator("iframe[title=mistakes]").get_by_text("the mistakes").wait_for()
         page.get_by_role("tab", name="Curves").click()
-        page.get_by_text("face", exact=True).last.wait_for()
+        page.get_by_text("Face recognition", exact=True).last.wait_for()
         assert [line for line in faults if "http" in line and "127.0.0.1" not in line] == []
 
 
