@@ -17,11 +17,19 @@ def test_half_precision_without_a_gpu_is_refused_and_not_exchanged() -> None:
     assert fabric_for("auto").strategy.precision.precision in ("bf16-mixed", "32-true")
 
 
-def test_one_process_on_a_cluster_gets_no_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from facestudy.models.device import fabric_for; fabric_for('32-true')",
+        "from tests.models.test_trained import come_back; come_back('resnet18', 'original')",
+    ],
+    ids=["training", "trained"],
+)
+def test_one_process_on_a_cluster_gets_no_warning(tmp_path: Path, code: str) -> None:
     srun = tmp_path / "srun"
     srun.write_text("#!/bin/sh\n", encoding="utf-8")
     srun.chmod(0o755)
-    command = [sys.executable, "-c", "from facestudy.models.device import fabric_for; fabric_for('32-true')"]
+    command = [sys.executable, "-c", code]
     settings = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     assert subprocess.run(command, env=settings, capture_output=True, text=True, check=True).stderr == ""
 

@@ -11,6 +11,10 @@ from facestudy.project import parameters
 @pytest.mark.parametrize("arch", ["resnet18", "regnet_y_400mf"])  # the second computes with tensors while it is built
 @pytest.mark.parametrize("head", ["original", "pooled"])
 def test_a_network_comes_back_as_it_was(arch: str, head: str) -> None:
+    come_back(arch, head)
+
+
+def come_back(arch: str, head: str) -> None:
     network = networks.build(arch, head, 3, 1).eval()
     recipe = parameters.load().variants["vgg16"].recipe().model_copy(update={"arch": arch, "head": head})
     metadata = CheckpointMetadata(
