@@ -1,5 +1,6 @@
 """What the stages wrote about their own work: in a model's file, and beside it in timings/."""
 
+import csv
 import json
 import shlex
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from facestudy.tracing.records import flat
 KEY = "metadata"  # of the one entry that both kinds of files have
 SHORT = 1000  # bytes
 HISTOGRAMS = paths.histograms("", "", 0).parent
+REPAIR = "`git checkout` or `dvc checkout` brings it back, or `dvc repro` makes it anew"
 
 
 def files(names: Iterable[str]) -> Iterator[str]:
@@ -52,7 +54,24 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise StudyError(f"{path} is not readable as JSON ({error}); run `dvc checkout` or `dvc repro`") from None
+        raise StudyError(f"{path} is not readable as JSON ({error}); {REPAIR}") from None
+
+
+def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows of a CSV file, as many cells in each. Raises StudyError where it is none."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            head, rows = next(reader, []), []
+            for row in reader:
+                if len(row) != len(head):
+                    raise StudyError(
+                        f"{path}: line {reader.line_num} has {len(row)} cells, where the head has {len(head)}; {REPAIR}"
+                    )
+                rows.append(row)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise StudyError(f"{path} is not readable as a table ({error}); {REPAIR}") from None
+    return head, rows
 
 
 def _tensors(path: Path) -> dict[str, Any]:
