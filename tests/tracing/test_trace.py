@@ -166,7 +166,10 @@ def test_where_a_line_s_numbers_come_from(records: Records, sentence: str, files
         ("plots/figures/face/curve.png", r"plots/figures/face/curve\.png is not there"),
         ("plots/report.md:xyzzy", r"report\.md has no line with 'xyzzy'"),
         ("plots/report.md: ", r"name a sentence by a part of it"),
-        ("plots/report.md:validation loss", r"has \d+ lines with 'validation loss'; name more of it, or a heading"),
+        (
+            "plots/report.md:validation loss",
+            r"has \d+ lines with 'validation loss'; name more of it, or the headings over it, as in",
+        ),
         ("README.md", r"README\.md is written by no stage .*Git has it: commit"),
         ("params.yaml:seed", r"params\.yaml is written by no stage"),
         ("nobody.jpg", r"nobody\.jpg is no file of the study, and no picture of its index"),
