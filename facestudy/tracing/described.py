@@ -3,7 +3,7 @@
 import csv
 import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,16 @@ REPAIR = "`git checkout` or `dvc checkout` brings it back, or `dvc repro` makes 
 
 
 def files(names: Iterable[str]) -> Iterator[str]:
-    """What models' files say of themselves, and all that short JSON files hold; nothing for files that are not here.
-
-    Raises StudyError where such a file cannot be read.
-    """
+    """What models' files say of themselves, and all that short JSON files hold; nothing for files that are not here."""
     for path in map(Path, names):
         if not path.is_file() or path.is_relative_to(HISTOGRAMS):
             continue
         if path.suffix == ".safetensors":
-            yield f"{path}: {values(dict(flat(_tensors(path))))}"
+            yield _content(path, _tensors)
         elif path.suffix == ".onnx":
-            yield f"{path}: {values(dict(flat(_network(path))))}"
+            yield _content(path, _network)
         elif path.suffix == ".json" and path.stat().st_size <= SHORT:
-            yield f"{path}: {values(dict(flat(read_json(path))))}"
+            yield _content(path, read_json)
 
 
 def timing(command: str) -> Iterator[str]:
@@ -46,7 +43,15 @@ def timing(command: str) -> Iterator[str]:
     stage, task, variant, seed = words[2].removeprefix("stages."), *words[3:]
     file = paths.TIMINGS / task / variant / seed / f"{stage}.json"
     if file.is_file():
-        yield f"{file}: {values(dict(flat(read_json(file))))}"
+        yield _content(file, read_json)
+
+
+def _content(path: Path, read: Callable[[Path], Any]) -> str:
+    """All that a file says; of a damaged one why it is not readable, for the chain goes on behind it."""
+    try:
+        return f"{path}: {values(dict(flat(read(path))))}"
+    except StudyError as error:
+        return str(error)
 
 
 def read_json(path: Path) -> Any:

@@ -154,6 +154,13 @@ def test_a_result_is_recorded_when_its_last_output_is(study: Path) -> None:
     assert "evaluate: torch==1.0 download: the same, but torch==2.0" in printed
 
 
+def test_a_damaged_file_on_the_way_is_said_to_be_so(study: Path) -> None:
+    (study / "scores.json").write_text('{"accu', encoding="utf-8")
+    printed = traced("plots/figure.txt")
+    assert "scores.json: CHANGED since dvc.lock (modified)" in printed and "download command cp given.txt" in printed
+    assert "metadata scores.json is not readable as JSON" in printed
+
+
 def test_without_git_what_works_is_said(study: Path) -> None:
     shutil.rmtree(study / ".git")
     with pytest.raises(
