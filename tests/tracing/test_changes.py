@@ -161,6 +161,23 @@ def test_a_damaged_file_on_the_way_is_said_to_be_so(study: Path) -> None:
     assert "metadata scores.json is not readable as JSON" in printed
 
 
+def test_a_folder_is_said_to_be_one(study: Path) -> None:
+    for name in ("plots", "plots/", str(study / "plots")):
+        with pytest.raises(StudyError, match=r"plots is a folder, written by plot; name a file in it, as plots/figure"):
+            traced(name)
+    shutil.rmtree(study / "plots")
+    with pytest.raises(StudyError, match="plots is a folder, written by plot"):
+        traced("plots")
+    with pytest.raises(StudyError, match="stages is written by no stage"):
+        traced("stages")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, f"plots/{'x' * 5000}", f"scores.json:{'x' * 5000}", f"{'x' * 5000}:y"])
+def test_a_name_that_no_file_can_have_is_an_error(study: Path, name: str) -> None:
+    with pytest.raises(StudyError, match=r"is no file of the study|scores.json has no 'x"):
+        traced(name)
+
+
 def test_without_git_what_works_is_said(study: Path) -> None:
     shutil.rmtree(study / ".git")
     with pytest.raises(
