@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from facestudy.errors import StudyError
+from facestudy.sources.duplicates import picture_id
+from facestudy.tracing import picture
 from facestudy.tracing.records import Records
 from facestudy.tracing.trace import text
-from tests.inputs import ROOT, write_params
+from tests.inputs import ROOT, paint, write_labels, write_params
 from tests.scheduling.toy import dvc, toy
 
 STAGES = {
@@ -207,6 +209,37 @@ def test_a_history_that_is_cut_is_not_taken_for_the_whole(
     printed = traced()
     assert "history cut, for this is a shallow clone" in printed and "`git fetch --unshallow` gets the rest" in printed
     assert "since commit" not in printed and "commit not known: the history of this clone is cut" in printed
+
+
+@pytest.fixture
+def photo(study: Path) -> Path:
+    """Of data/raw, with its row in the index."""
+    photo = paint(study / "data/raw/images/new.png", 0)
+    photo = photo.rename(photo.with_stem(picture_id(photo)))
+    rows = [{"file": photo.name, "person": "ada", "source_file": "1.png", "face": "target", "emotion": ""}]
+    write_labels(study / "data/raw/index.csv", rows)
+    picture._table.cache_clear()
+    return photo
+
+
+def test_a_file_elsewhere_is_a_photo_by_its_bytes_alone(study: Path, photo: Path, tmp_path: Path) -> None:
+    for name in ("1.png", photo.name, photo.stem, str(photo), f"data/raw/images/{photo.name}"):
+        assert "person ada" in traced(name)
+    copy = shutil.copy(photo, tmp_path / "copy.png")
+    assert "copy.png has the same bytes" in traced(str(copy))
+    for name in (photo.name, "1.png"):
+        with pytest.raises(StudyError, match="is written by no stage"):
+            traced(str(paint(tmp_path / name, 1)))
+
+
+def test_a_file_of_the_source_that_has_changed_is_said_to_have(study: Path, photo: Path, tmp_path: Path) -> None:
+    write_params(study, {"data.source": "folder", "data.folder.path": str(tmp_path / "photos")})
+    named = tmp_path / "photos" / "1.png"
+    named.parent.mkdir()
+    shutil.copy(photo, named)
+    assert "person ada" in traced(str(named)) and "1.png has CHANGED" not in traced(str(named))
+    paint(named, 1)
+    assert "1.png has CHANGED: its bytes are not those that were read" in traced(str(named))
 
 
 def test_the_command_ends_with_a_message(study: Path) -> None:
