@@ -201,7 +201,7 @@ def readable() -> Iterator[None]:
     except DvcException as error:
         advice = f"If {LOCK} is cut short or in conflict, `git checkout {LOCK}` repairs it"
         if not Git().there:
-            advice = f"There is no Git here: DVC needs {NO_GIT}. If {LOCK} is cut short, get a whole copy of it"
+            advice = f"There is no Git here: DVC needs {NO_GIT}; a {LOCK} that is cut short, a whole copy in its place"
         raise StudyError(f"DVC cannot read the pipeline: {error}{copies.hint()}\n{advice}") from None
 
 

@@ -134,6 +134,13 @@ def test_a_sentence_is_followed_to_the_models_that_it_is_about(records: Records)
         assert f"metrics/face/leaks.json:people ({people})" in words(printed)
 
 
+def test_a_paragraph_may_be_named_whole(records: Records) -> None:
+    """Though no file can have so long a name."""
+    lines = (ROOT / "plots" / "report.md").read_text(encoding="utf-8").splitlines()
+    paragraph = next(line for line in lines if len(line) > 255 and "has the highest validation accuracy" in line)
+    assert text(f"plots/report.md:{paragraph}", records).startswith(f"plots/report.md: {paragraph}")
+
+
 @pytest.mark.parametrize(
     ("sentence", "files"),
     [
