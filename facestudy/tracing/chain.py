@@ -18,7 +18,7 @@ def chain(records: Records, start: Iterable[str], aside: Iterable[str] = ()) -> 
     names = records.chain(start)
     left_out = [name for name in names if name in set(aside)]
     stages = [records.stage(name) for name in names if name not in left_out]
-    parts = [_verdict(stages, records), *(_stage(stage, records) for stage in stages)]
+    parts = [_verdict(stages, records), *_history(records), *(_stage(stage, records) for stage in stages)]
     if left_out:
         parts.append(line("not shown", f"{', '.join(left_out)}: of other models, or of none that this is about"))
     return "\n\n".join([*parts, _code(stages, records), _versions(stages, records)])
@@ -45,6 +45,12 @@ def _verdict(stages: list[Stage], records: Records) -> str:
     return "\n".join([line("state", "not all below is as dvc.lock has it, or committed:"), *lines("", problems)])
 
 
+def _history(records: Records) -> Iterator[str]:
+    if records.git.cut:
+        why = "cut, for this is a shallow clone: which commits changed what is not known"
+        yield line("history", f"{why}; `git fetch --unshallow` gets the rest")
+
+
 def _stage(stage: Stage, records: Records) -> str:
     code = [file.path for file in stage.read if file.is_code]
     data = [file for file in stage.read if not file.is_code]
@@ -68,7 +74,8 @@ def _recorded(stage: Stage, records: Records) -> list[str]:
     commit = records.recorded(stage)
     if commit:
         return [f"its result is in dvc.lock since commit {commit.text}"]
-    return ["its result is in the dvc.lock of NO COMMIT"] if records.git.there else []
+    unknown = records.git.unknown
+    return [f"since when is not known: {unknown}" if unknown else "its result is in the dvc.lock of NO COMMIT"]
 
 
 def _parameters(stage: Stage) -> Iterator[str]:
@@ -112,7 +119,7 @@ def _code(stages: list[Stage], records: Records) -> str:
 def _commit(path: str, records: Records) -> str:
     commit = records.git.last_change(path)
     if commit is None:
-        return "in no commit" if records.git.there else "no Git here"
+        return f"commit not known: {records.git.unknown}" if records.git.unknown else "in no commit"
     return f"commit {commit.short}" + (", and NOT COMMITTED changes" if records.git.dirty(path) else "")
 
 
@@ -127,7 +134,7 @@ def _versions(stages: list[Stage], records: Records) -> str:
     about = f"no stage records versions; {REQUIREMENTS} had these in the commit whose dvc.lock first had the result"
     shown, first = ["Versions", line("", about)], max(groups, key=len)
     for pins in sorted(groups, key=lambda pins: pins != first):
-        text = "; ".join(pins) or "not known, for no commit has the result"
+        text = "; ".join(pins) or f"not known: {records.git.unknown or 'no commit has the result'}"
         if pins and pins != first:
             names = {pin.partition("==")[0] for pin in pins}
             gone = [pin.partition("==")[0] for pin in first if pin.partition("==")[0] not in names]

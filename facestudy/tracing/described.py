@@ -1,8 +1,9 @@
 """What the stages wrote about their own work: in a model's file, and beside it in timings/."""
 
+import csv
 import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,20 @@ from facestudy.tracing.records import flat
 KEY = "metadata"  # of the one entry that both kinds of files have
 SHORT = 1000  # bytes
 HISTOGRAMS = paths.histograms("", "", 0).parent
+REPAIR = "`git checkout` or `dvc checkout` brings it back, or `dvc repro` makes it anew"
 
 
 def files(names: Iterable[str]) -> Iterator[str]:
-    """What models' files say of themselves, and all that short JSON files hold; nothing for files that are not here.
-
-    Raises StudyError where such a file cannot be read.
-    """
+    """What models' files say of themselves, and all that short JSON files hold; nothing for files that are not here."""
     for path in map(Path, names):
         if not path.is_file() or path.is_relative_to(HISTOGRAMS):
             continue
         if path.suffix == ".safetensors":
-            yield f"{path}: {values(dict(flat(_tensors(path))))}"
+            yield _content(path, _tensors)
         elif path.suffix == ".onnx":
-            yield f"{path}: {values(dict(flat(_network(path))))}"
+            yield _content(path, _network)
         elif path.suffix == ".json" and path.stat().st_size <= SHORT:
-            yield f"{path}: {values(dict(flat(read_json(path))))}"
+            yield _content(path, read_json)
 
 
 def timing(command: str) -> Iterator[str]:
@@ -44,7 +43,15 @@ def timing(command: str) -> Iterator[str]:
     stage, task, variant, seed = words[2].removeprefix("stages."), *words[3:]
     file = paths.TIMINGS / task / variant / seed / f"{stage}.json"
     if file.is_file():
-        yield f"{file}: {values(dict(flat(read_json(file))))}"
+        yield _content(file, read_json)
+
+
+def _content(path: Path, read: Callable[[Path], Any]) -> str:
+    """All that a file says; of a damaged one why it is not readable, for the chain goes on behind it."""
+    try:
+        return f"{path}: {values(dict(flat(read(path))))}"
+    except StudyError as error:
+        return str(error)
 
 
 def read_json(path: Path) -> Any:
@@ -52,7 +59,24 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise StudyError(f"{path} is not readable as JSON ({error}); run `dvc checkout` or `dvc repro`") from None
+        raise StudyError(f"{path} is not readable as JSON ({error}); {REPAIR}") from None
+
+
+def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows of a CSV file, as many cells in each. Raises StudyError where it is none."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            head, rows = next(reader, []), []
+            for row in reader:
+                if len(row) != len(head):
+                    raise StudyError(
+                        f"{path}: line {reader.line_num} has {len(row)} cells, where the head has {len(head)}; {REPAIR}"
+                    )
+                rows.append(row)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise StudyError(f"{path} is not readable as a table ({error}); {REPAIR}") from None
+    return head, rows
 
 
 def _tensors(path: Path) -> dict[str, Any]:

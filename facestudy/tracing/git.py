@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import PurePosixPath
 
-FORMAT = "--format=%h of %cs, %s"
+FORMAT = "%h of %cs, %s"
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,31 @@ class Git:
 
     def __init__(self) -> None:
         self._run = cache(_run)
+        self.words = cache(self._words)
 
     @cached_property
     def there(self) -> bool:
-        """Whether the current folder is in a Git repository with a commit."""
-        return bool(self._run("rev-parse", "--verify", "--quiet", "HEAD"))
+        """Whether the current folder is in a Git repository."""
+        return bool(self._run("rev-parse", "--git-dir"))
+
+    @cached_property
+    def cut(self) -> bool:
+        """Whether the history has a start before the one that is here: in a shallow clone."""
+        return self._run("rev-parse", "--is-shallow-repository").strip() == "true"
+
+    @cached_property
+    def unknown(self) -> str:
+        """Why it is not known which commit changed a file; empty where it is."""
+        if not self.there:
+            return "no Git here"
+        if not self._run("rev-parse", "--verify", "--quiet", "HEAD"):
+            return "no commit yet"
+        return "the history of this clone is cut" if self.cut else ""
 
     def last_change(self, path: str) -> Commit | None:
-        """The last commit that changed a file or folder; None where no commit has it."""
-        return self._first("log", "-1", FORMAT, "--", path)
+        """The last commit that changed a file or folder; None where no commit has it, or where that is not known."""
+        lines = [] if self.unknown else self._run("log", "-1", f"--format={FORMAT}", "--", path).splitlines()
+        return Commit(lines[0]) if lines else None
 
     def dirty(self, path: str) -> bool:
         """Whether a file or folder differs from the last commit."""
@@ -48,17 +64,23 @@ class Git:
         """Whether Git has a file or folder."""
         return bool(self._run("ls-files", "--", path))
 
-    def recorded(self, value: str, path: str) -> Commit | None:
-        """The first commit in which a file holds a text; None where no commit does."""
-        return self._first("log", "--reverse", FORMAT, f"-S{value}", "--", path)
+    def _words(self, path: str) -> dict[str, tuple[int, Commit]]:
+        """Every word that a file ever had, with the first commit that added it and that commit's place in the history.
+
+        Empty where the history is not known.
+        """
+        options = ["--reverse", "-m", "--patch", "--unified=0", "--text", "--no-color", "--no-ext-diff"]
+        log = "" if self.unknown else self._run("log", *options, f"--format=%x00{FORMAT}", "--", path)
+        found: dict[str, tuple[int, Commit]] = {}
+        for number, entry in enumerate(log.split("\0")[1:]):
+            first, *lines = entry.splitlines()
+            for word in (word for line in lines if line.startswith("+") for word in line[1:].split()):
+                found.setdefault(word, (number, Commit(first)))
+        return found
 
     def file(self, commit: Commit, path: str) -> str:
         """A file as a commit has it; empty where it has none."""
         return self._run("show", f"{commit.text.partition(' ')[0]}:{path}")
-
-    def _first(self, *arguments: str) -> Commit | None:
-        lines = self._run(*arguments).splitlines()
-        return Commit(lines[0]) if lines else None
 
 
 def _run(*arguments: str) -> str:

@@ -20,11 +20,11 @@ from facestudy.project.tables import read_csv
 from facestudy.sources.duplicates import picture_id
 from facestudy.tracing.chain import chain
 from facestudy.tracing.lines import line, lines, values
-from facestudy.tracing.records import Records, closest
+from facestudy.tracing.records import Records, closest, is_there
 
 IMAGES = paths.RAW / "images"
 INDEX, REJECTED = paths.RAW / "index.csv", paths.RAW / "rejected.csv"
-PULL = "NOT HERE (`dvc pull` gets it)"
+PULL = "NOT HERE (`dvc pull` gets it from a remote, `dvc repro` makes it anew)"
 OWN_COLUMNS = ["file", "person", "source_file"]  # of the index, before what else the source knows
 
 
@@ -63,6 +63,8 @@ def _source(name: str, file: str) -> Iterator[str]:
     yield line("source file", printable(row["source_file"]))
     if Path(name).is_file() and Path(name).name not in (file, Path(row["source_file"]).name):
         yield line("", f"{name} has the same bytes; of copies the first by name is in the index")
+    if _in_source(name) and Path(name).is_file() and picture_id(Path(name)) != Path(file).stem:
+        yield line("", f"{name} has CHANGED: its bytes are not those that were read")
     photo = IMAGES / file
     if photo.is_file():
         same = picture_id(photo) == Path(file).stem
@@ -201,33 +203,39 @@ def _records(settings: Parameters, records: Records) -> Iterator[str]:
 
 
 def _file(name: str) -> str | None:
-    """A photo's name in data/raw, by that name, its id, its name in the source, or its bytes; None where unknown."""
-    index = _table(INDEX)
-    if index is None:
-        return next((file for file in _predicted() if Path(name).name in (file, Path(file).stem)), None)
-    root = _root()
-    inside = Path(name).relative_to(root).as_posix() if root and Path(name).is_relative_to(root) else name
-    called = (index["source_file"] == inside) | (index["file"] == Path(name).name)
-    found = index[called | (index["file"].str.rpartition(".")[0] == name)]
-    if found.empty and Path(name).is_file():
-        found = index[index["file"].str.startswith(f"{picture_id(Path(name))}.")]
-    return None if found.empty else str(found["file"].iloc[0])
+    """A photo's name in data/raw, by that name, its id, its name in the source, or its bytes; None where unknown.
+
+    Of a file that is elsewhere, and not where the source has it, the bytes alone count: its name may be by chance.
+    """
+    index, path = _table(INDEX), Path(name)
+    files = _predicted() if index is None else list(index["file"])
+    if is_there(name) and path.is_file() and not path.is_relative_to(IMAGES) and not _in_source(name):
+        own = picture_id(path)
+        return next((file for file in files if Path(file).stem == own), None)
+    called = [file for file in files if path.name in (file, Path(file).stem)]
+    if index is not None:
+        called = [*index.loc[index["source_file"] == _inside(name), "file"], *called]
+    return called[0] if called else None
 
 
 def _reason(name: str) -> str | None:
     """Why a photo was left out; None where it was not."""
-    table, root = _table(REJECTED), _root()
+    table = _table(REJECTED)
     if table is None:
         return None
-    inside = Path(name).relative_to(root).as_posix() if root and Path(name).is_relative_to(root) else name
-    found = table.loc[table["source_file"] == inside, "reason"]
+    found = table.loc[table["source_file"] == _inside(name), "reason"]
     return None if found.empty else str(found.iloc[0])
 
 
-def _root() -> Path | None:
-    """The folder of photos that names in the source start from, where they are on this machine."""
+def _in_source(name: str) -> bool:
+    """Whether a photo is named where the source has it, in a folder of this machine."""
     data = parameters.load().data
-    return Path(data.folder.path) if data.source == "folder" else None
+    return data.source == "folder" and Path(name).is_relative_to(data.folder.path)
+
+
+def _inside(name: str) -> str:
+    """A photo's name as the source has it."""
+    return Path(name).relative_to(parameters.load().data.folder.path).as_posix() if _in_source(name) else name
 
 
 def _predicted() -> list[str]:

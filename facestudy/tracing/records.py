@@ -19,7 +19,8 @@ from facestudy.tracing.git import Commit, Git
 
 LOCK = Path("dvc.lock")
 CODE = ("stages/", "facestudy/")
-NOT_HERE = "NOT HERE: `dvc pull` gets it, or `dvc repro` makes it"
+NOT_HERE = "NOT HERE: `dvc pull` gets it where a remote is configured, or `dvc repro` makes it anew"
+NO_GIT = "`git init`, or `dvc config --local core.no_scm true`"
 CHANGED = "CHANGED since dvc.lock"
 
 
@@ -65,9 +66,8 @@ class Records:
         if not paths.PIPELINE.is_file():
             raise StudyError(f"there is no {paths.PIPELINE} here; call `facestudy trace` at the root of the repository")
         if not LOCK.is_file():
-            raise StudyError(
-                f"{LOCK} is not here, so nothing is recorded; run `dvc repro`, or get it back by `git checkout {LOCK}`"
-            )
+            back = f", or get it back by `git checkout {LOCK}`" if self.git.there else ""
+            raise StudyError(f"{LOCK} is not here, so nothing is recorded; run `dvc repro`{back}")
         with readable():
             return Repo()
 
@@ -137,9 +137,11 @@ class Records:
         return Stage(name, stage.desc or "", command, problem, parameters, changed, read, written)
 
     def recorded(self, stage: Stage) -> Commit | None:
-        """The first commit whose dvc.lock has what a stage wrote; None where none has."""
-        value = next((file.hash for file in stage.written if file.hash), "").removeprefix("md5 ")
-        return self.git.recorded(value, str(LOCK)) if value else None
+        """The first commit by which dvc.lock had all that a stage wrote; None where none has, or it is not known."""
+        words = self.git.words(str(LOCK))
+        first = [words.get(file.hash.removeprefix("md5 ")) for file in stage.written if file.hash]
+        known = [each for each in first if each is not None]
+        return max(known, key=lambda each: each[0])[1] if known and len(known) == len(first) else None
 
     def file(self, path: str) -> File:
         """The record of an output, or of the output that a file lies in."""
@@ -197,10 +199,18 @@ def readable() -> Iterator[None]:
     try:
         yield
     except DvcException as error:
-        raise StudyError(
-            f"DVC cannot read the pipeline: {error}{copies.hint()}\n"
-            f"If {LOCK} is cut short or in conflict, `git checkout {LOCK}` repairs it"
-        ) from None
+        advice = f"If {LOCK} is cut short or in conflict, `git checkout {LOCK}` repairs it"
+        if not Git().there:
+            advice = f"There is no Git here: DVC needs {NO_GIT}; a {LOCK} that is cut short, a whole copy in its place"
+        raise StudyError(f"DVC cannot read the pipeline: {error}{copies.hint()}\n{advice}") from None
+
+
+def is_there(path: str) -> bool:
+    """Whether there is such a file or folder; not where no file can have the name, as one of 5,000 letters."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
 
 
 def closest(name: str, among: Iterable[str], number: int = 3) -> str:

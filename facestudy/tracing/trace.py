@@ -10,10 +10,11 @@ from facestudy.project import paths
 from facestudy.tracing import picture, sentence
 from facestudy.tracing.chain import chain
 from facestudy.tracing.lines import line
-from facestudy.tracing.records import NOT_HERE, File, Records, closest
+from facestudy.tracing.records import NOT_HERE, File, Records, closest, is_there
 from facestudy.tracing.value import value
 
 MODELS = ("train", "evaluate", "export", "initial_weights", "weights")  # stages of single models and variants
+LONG = 200  # letters of a name, of which an error shows no more
 REPORTS = {paths.REPORT_MARKDOWN.as_posix(), paths.REPORT_HTML.as_posix()}
 
 
@@ -38,7 +39,7 @@ def text(target: str, records: Records) -> str:
     file = _from_root(file)
     if whole.startswith(f"{(paths.RAW / 'images').as_posix()}/"):
         return picture.text(whole, records)
-    if colon and records.writer(file) and not Path(whole).exists():
+    if colon and records.writer(file) and not is_there(whole):
         return _sentence(file, key, records) if file in REPORTS else _value(file, key, records)
     if records.writer(whole):
         return _file(whole, records)
@@ -48,7 +49,7 @@ def text(target: str, records: Records) -> str:
 
 
 def _file(path: str, records: Records) -> str:
-    here = Path(path).exists()
+    here = is_there(path)
     if not here and path not in records.outputs:
         record = records.file(path) if any(path.startswith(f"{out}/") for out in records.outputs) else None
         if record is None or not record.problem.startswith("NOT HERE"):
@@ -57,7 +58,7 @@ def _file(path: str, records: Records) -> str:
 
 
 def _value(path: str, key: str, records: Records) -> str:
-    if not Path(path).exists():
+    if not is_there(path):
         shown = f"{path}:{key} cannot be shown: the file is not here"
         return "\n\n".join([shown, *_state(path, records), _chain(path, records)])
     return "\n\n".join([f"{path}:{key} = {value(Path(path), key)}", *_state(path, records), _chain(path, records)])
@@ -122,11 +123,25 @@ def _below(folder: Path) -> list[str]:
     return [path.as_posix() for path in folder.iterdir()] if folder.is_dir() else []
 
 
+def _folder(path: str, records: Records) -> str:
+    """What to name in place of a folder, and which stages write in it; empty where none does."""
+    every = [*records.outputs, *(each.as_posix() for each in sorted(paths.TIMINGS.rglob("*.json")))]
+    inside = {each: writer for each in every if Path(each).is_relative_to(path) and (writer := records.writer(each))}
+    stages = ", ".join(dict.fromkeys(name.partition("@")[0] for name in inside.values()))
+    examples = " or ".join(list(inside)[:2])
+    return f"{path} is a folder, written by {stages}; name a file in it, as {examples}" if inside else ""
+
+
 def _unknown(target: str, file: str, records: Records) -> StudyError:
-    if Path(file).exists():
-        commit = records.git.last_change(file) if records.git.tracks(file) else None
-        known = f"Git has it: commit {commit.text}" if commit else "neither does Git track it"
+    if file and (folder := _folder(file, records)):
+        return StudyError(folder)
+    if is_there(file):
+        commit = records.git.last_change(file)
+        known = f"commit {commit.text}" if commit else records.git.unknown or "not committed"
+        known = f"Git has it: {known}" if records.git.tracks(file) else "neither does Git track it"
         return StudyError(f"{file} is written by no stage of {paths.PIPELINE}, so DVC has no record of it; {known}")
     near = closest(file, [*records.outputs, *picture.names()])
-    raw = "" if (paths.RAW / "index.csv").is_file() else "; the photos are not here (`dvc pull data/raw` gets them)"
-    return StudyError(f"{target} is no file of the study, and no picture of its index{near}{raw}")
+    get = "`dvc pull data/raw` gets them from a remote, `dvc repro` makes them anew"
+    raw = "" if (paths.RAW / "index.csv").is_file() else f"; the photos are not here ({get})"
+    shown = target if len(target) <= LONG else f"{target[:LONG]} ..."
+    return StudyError(f"{shown} is no file of the study, and no picture of its index{near}{raw}")

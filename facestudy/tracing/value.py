@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from facestudy.errors import StudyError
-from facestudy.tracing.described import read_json
+from facestudy.errors import StudyError, printable
+from facestudy.tracing.described import read_json, read_table
 from facestudy.tracing.records import closest
 
 
@@ -45,13 +45,14 @@ def _list(values: Any) -> list[Any]:
 
 
 def _of_table(path: Path, key: str) -> str:
-    with path.open(encoding="utf-8", newline="") as file:
-        head, *rows = list(csv.reader(file)) or [[]]
-    *wanted, column = next(csv.reader([key]), [""]) or [""]
+    head, rows = read_table(path)
+    *wanted, column = _cells(key)
     if column not in head:
         raise StudyError(f"{path} has no column {column!r}{closest(column, head)}\nIt has {', '.join(head)}")
+    if len(wanted) >= len(head):
+        raise StudyError(f"{path} has {len(head)} columns, too few for {key!r}; a row is named by its first columns")
     found = [row for row in rows if all(_same(cell, text) for cell, text in zip(row, wanted, strict=False))]
-    if len(found) == 1 and len(wanted) < len(head):
+    if len(found) == 1:
         return found[0][head.index(column)]
     form = f"{path}:{','.join([*(name.upper() for name in head[: len(wanted) + 1]), column])}"
     if not found:
@@ -59,6 +60,14 @@ def _of_table(path: Path, key: str) -> str:
         near = closest(wanted[-1], known) if wanted else ""
         raise StudyError(f"{path} has no row {', '.join(wanted)}{near}; a row is named by its first columns: {form}")
     raise StudyError(f"{path} has {len(found)} such rows; name one by its first columns: {form}")
+
+
+def _cells(key: str) -> list[str]:
+    """The parts of a key, which is a row of a table in its turn."""
+    try:
+        return next(csv.reader([key]), []) or [""]
+    except csv.Error as error:
+        raise StudyError(f"{printable(key[:80])!r} names no cell ({error}); write ROW,COLUMN") from None
 
 
 def _same(cell: str, text: str) -> bool:

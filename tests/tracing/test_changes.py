@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from facestudy.errors import StudyError
+from facestudy.sources.duplicates import picture_id
+from facestudy.tracing import picture
 from facestudy.tracing.records import Records
 from facestudy.tracing.trace import text
-from tests.inputs import ROOT, write_params
+from tests.inputs import ROOT, paint, write_labels, write_params
 from tests.scheduling.toy import dvc, toy
 
 STAGES = {
@@ -22,6 +25,7 @@ STAGES = {
         "params": ["seed"],
         "metrics": [{"scores.json": {"cache": False}}],
     },
+    "plot": {"cmd": "cp scores.json plots/figure.txt", "deps": ["scores.json"], "outs": ["plots/figure.txt"]},
 }
 
 
@@ -30,6 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run and committed; not to be changed."""
     folder = toy(tmp_path_factory.mktemp("toy"), STAGES)
     write_params(folder, {})
+    (folder / "plots").mkdir()
     (folder / "given.txt").write_text("photos", encoding="utf-8")
     (folder / "requirements.txt").write_text("torch==1.0  # why\n", encoding="utf-8")
     dvc(folder, "repro", "--quiet")
@@ -44,9 +49,9 @@ def study(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path / "study"
 
 
-def commit(folder: Path) -> None:
+def commit(folder: Path, subject: str = "run") -> None:
     settings = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    for command in (["add", "-A"], [*settings, "commit", "-qm", "run"]):
+    for command in (["add", "-A"], [*settings, "commit", "-qm", subject]):
         subprocess.run(["git", *command], cwd=folder, check=True)
 
 
@@ -134,6 +139,107 @@ def test_no_record_at_all_is_an_error(study: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StudyError, match=r"there is no dvc\.yaml here"):
         traced()
+
+
+def test_a_result_is_recorded_when_its_last_output_is(study: Path) -> None:
+    pipeline = yaml.safe_load((study / "dvc.yaml").read_text(encoding="utf-8"))
+    download = pipeline["stages"]["download"]
+    download |= {"cmd": f"{download['cmd']} && echo all > names.txt", "outs": ["raw.txt", "names.txt"]}
+    (study / "dvc.yaml").write_text(yaml.safe_dump(pipeline), encoding="utf-8")
+    (study / "requirements.txt").write_text("torch==2.0\n", encoding="utf-8")
+    dvc(study, "repro", "--quiet")
+    assert "its result is in the dvc.lock of NO COMMIT" in traced()
+    commit(study, "names too")
+    printed = traced()
+    assert printed.count("its result is in dvc.lock since commit") == 2
+    assert printed.index(", run ") < printed.index(", names too ")
+    assert "evaluate: torch==1.0 download: the same, but torch==2.0" in printed
+
+
+def test_a_damaged_file_on_the_way_is_said_to_be_so(study: Path) -> None:
+    (study / "scores.json").write_text('{"accu', encoding="utf-8")
+    printed = traced("plots/figure.txt")
+    assert "scores.json: CHANGED since dvc.lock (modified)" in printed and "download command cp given.txt" in printed
+    assert "metadata scores.json is not readable as JSON" in printed
+
+
+def test_a_folder_is_said_to_be_one(study: Path) -> None:
+    for name in ("plots", "plots/", str(study / "plots")):
+        with pytest.raises(StudyError, match=r"plots is a folder, written by plot; name a file in it, as plots/figure"):
+            traced(name)
+    shutil.rmtree(study / "plots")
+    with pytest.raises(StudyError, match="plots is a folder, written by plot"):
+        traced("plots")
+    with pytest.raises(StudyError, match="stages is written by no stage"):
+        traced("stages")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, f"plots/{'x' * 5000}", f"scores.json:{'x' * 5000}", f"{'x' * 5000}:y"])
+def test_a_name_that_no_file_can_have_is_an_error(study: Path, name: str) -> None:
+    with pytest.raises(StudyError, match=r"is no file of the study|scores.json has no 'x"):
+        traced(name)
+
+
+def test_without_git_what_works_is_said(study: Path) -> None:
+    shutil.rmtree(study / ".git")
+    with pytest.raises(
+        StudyError, match=r"There is no Git here: DVC needs `git init`, or `dvc config --local core.no_scm"
+    ):
+        traced()
+    dvc(study, "config", "--local", "core.no_scm", "true")
+    assert "commit not known: no Git here" in traced() and "NOT COMMITTED" not in traced()
+    (study / "dvc.lock").unlink()
+    with pytest.raises(StudyError, match=r"nothing is recorded; run `dvc repro`$"):
+        traced()
+
+
+def test_git_without_a_commit_has_none_yet(study: Path) -> None:
+    shutil.rmtree(study / ".git")
+    subprocess.run(["git", "init", "-q"], cwd=study, check=True)
+    printed = traced()
+    assert "dvc.lock: NOT COMMITTED" in printed and "no Git here" not in printed
+    assert "commit not known: no commit yet" in printed and "download: not known: no commit yet" in printed
+
+
+def test_a_history_that_is_cut_is_not_taken_for_the_whole(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "clone", "-q", "--depth", "1", study.as_uri(), str(tmp_path / "shallow")], check=True)
+    monkeypatch.chdir(tmp_path / "shallow")
+    printed = traced()
+    assert "history cut, for this is a shallow clone" in printed and "`git fetch --unshallow` gets the rest" in printed
+    assert "since commit" not in printed and "commit not known: the history of this clone is cut" in printed
+
+
+@pytest.fixture
+def photo(study: Path) -> Path:
+    """Of data/raw, with its row in the index."""
+    photo = paint(study / "data/raw/images/new.png", 0)
+    photo = photo.rename(photo.with_stem(picture_id(photo)))
+    rows = [{"file": photo.name, "person": "ada", "source_file": "1.png", "face": "target", "emotion": ""}]
+    write_labels(study / "data/raw/index.csv", rows)
+    picture._table.cache_clear()
+    return photo
+
+
+def test_a_file_elsewhere_is_a_photo_by_its_bytes_alone(study: Path, photo: Path, tmp_path: Path) -> None:
+    for name in ("1.png", photo.name, photo.stem, str(photo), f"data/raw/images/{photo.name}"):
+        assert "person ada" in traced(name)
+    copy = shutil.copy(photo, tmp_path / "copy.png")
+    assert "copy.png has the same bytes" in traced(str(copy))
+    for name in (photo.name, "1.png"):
+        with pytest.raises(StudyError, match="is written by no stage"):
+            traced(str(paint(tmp_path / name, 1)))
+
+
+def test_a_file_of_the_source_that_has_changed_is_said_to_have(study: Path, photo: Path, tmp_path: Path) -> None:
+    write_params(study, {"data.source": "folder", "data.folder.path": str(tmp_path / "photos")})
+    named = tmp_path / "photos" / "1.png"
+    named.parent.mkdir()
+    shutil.copy(photo, named)
+    assert "person ada" in traced(str(named)) and "1.png has CHANGED" not in traced(str(named))
+    paint(named, 1)
+    assert "1.png has CHANGED: its bytes are not those that were read" in traced(str(named))
 
 
 def test_the_command_ends_with_a_message(study: Path) -> None:

@@ -134,6 +134,13 @@ def test_a_sentence_is_followed_to_the_models_that_it_is_about(records: Records)
         assert f"metrics/face/leaks.json:people ({people})" in words(printed)
 
 
+def test_a_paragraph_may_be_named_whole(records: Records) -> None:
+    """Though no file can have so long a name."""
+    lines = (ROOT / "plots" / "report.md").read_text(encoding="utf-8").splitlines()
+    paragraph = next(line for line in lines if len(line) > 255 and "has the highest validation accuracy" in line)
+    assert text(f"plots/report.md:{paragraph}", records).startswith(f"plots/report.md: {paragraph}")
+
+
 @pytest.mark.parametrize(
     ("sentence", "files"),
     [
@@ -166,7 +173,10 @@ def test_where_a_line_s_numbers_come_from(records: Records, sentence: str, files
         ("plots/figures/face/curve.png", r"plots/figures/face/curve\.png is not there"),
         ("plots/report.md:xyzzy", r"report\.md has no line with 'xyzzy'"),
         ("plots/report.md: ", r"name a sentence by a part of it"),
-        ("plots/report.md:validation loss", r"has \d+ lines with 'validation loss'; name more of it, or a heading"),
+        (
+            "plots/report.md:validation loss",
+            r"has \d+ lines with 'validation loss'; name more of it, or the headings over it, as in",
+        ),
         ("README.md", r"README\.md is written by no stage .*Git has it: commit"),
         ("params.yaml:seed", r"params\.yaml is written by no stage"),
         ("nobody.jpg", r"nobody\.jpg is no file of the study, and no picture of its index"),
