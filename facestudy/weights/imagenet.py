@@ -12,7 +12,9 @@ from torch.hub import HASH_REGEX
 from torchvision import models
 
 from facestudy.errors import StudyError
+from facestudy.models import networks
 from facestudy.project.files import sha256
+from facestudy.weights.fitting import require_fit
 
 TIMEOUT = 20  # seconds until a server that does not answer is given up
 DIGITS = 8  # of a hash, at least
@@ -22,16 +24,20 @@ OTHERWISE = "set weights.source: pretrain to train some here without network, or
 def download(arch: str, weights: str) -> tuple[dict[str, Tensor], str]:
     """State dict and origin of weights by torchvision's name (IMAGENET1K_V1), or at the URL of a mirror.
 
-    Raises StudyError for an unknown name, a URL without a hash, and where the weights cannot be had.
+    Raises StudyError for an unknown name, a URL without a hash, and weights that cannot be had or do not fit.
     """
-    if "://" in weights:
-        return fetch(weights), f"{arch} from {weights}"
-    known = {entry.name: entry for entry in models.get_model_weights(arch)}
-    if weights not in known:
+    key = f"weights.architectures.{arch}.imagenet"
+    if arch not in networks.architectures():
         raise StudyError(
-            f"weights.architectures.{arch}.imagenet: {weights!r} is not known; give a URL, or one of {', '.join(known)}"
+            f"{key}: torchvision has no classifier {arch}; name one of {', '.join(networks.architectures())}"
         )
-    return fetch(known[weights].url), f"torchvision's {arch} {weights} (ImageNet)"
+    known = {entry.name: entry.url for entry in models.get_model_weights(arch)}
+    if weights not in known and "://" not in weights:
+        raise StudyError(f"{key}: {weights!r} is not known; give a URL, or one of {', '.join(known)}")
+    url = known.get(weights, weights)
+    tensors = fetch(url)
+    require_fit(arch, tensors, key, url)
+    return tensors, f"torchvision's {arch} {weights} (ImageNet)" if weights in known else f"{arch} from {url}"
 
 
 def fetch(url: str) -> dict[str, Tensor]:
@@ -63,6 +69,10 @@ def fetch(url: str) -> dict[str, Tensor]:
         raise StudyError(f"{file}, from {url}, holds no weights that torch reads ({error}); {OTHERWISE}") from None
     finally:
         socket.setdefaulttimeout(before)
-    if not (isinstance(state, dict) and state and all(isinstance(tensor, Tensor) for tensor in state.values())):
+    if not (isinstance(state, dict) and state and all(map(_named_tensor, state.items()))):
         raise StudyError(f"{file}, from {url}, holds no state dict of one network; {OTHERWISE}")
     return state
+
+
+def _named_tensor(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], Tensor)

@@ -1,4 +1,5 @@
 import hashlib
+import math
 import re
 import shutil
 from collections.abc import Iterator
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision import models
 
 from facestudy.errors import StudyError
 from facestudy.weights import imagenet
@@ -20,19 +22,23 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield url
 
 
-def saved(folder: Path, name: str = "net") -> str:
-    """Weights in a file whose name ends in the first digits of its hash; its name."""
-    torch.save({"fc.weight": torch.ones(2)}, folder / "weights.pth")
+def saved(folder: Path, content: object = None) -> str:
+    """What is given, else weights, in a file whose name ends in the first digits of its hash; its name."""
+    torch.save({"fc.weight": torch.ones(2)} if content is None else content, folder / "weights.pth")
     digits = hashlib.sha256((folder / "weights.pth").read_bytes()).hexdigest()[:8]
-    (folder / "weights.pth").rename(folder / f"{name}-{digits}.pth")
-    return f"{name}-{digits}.pth"
+    (folder / "weights.pth").rename(folder / f"net-{digits}.pth")
+    return f"net-{digits}.pth"
+
+
+def small_network() -> dict[str, torch.Tensor]:
+    """The state dict of SqueezeNet 1.1, with random values."""
+    return dict(models.get_model("squeezenet1_1", weights=None).state_dict())
 
 
 def test_weights_are_fetched_and_their_hash_is_held_against_the_name(server: str, tmp_path: Path) -> None:
     name = saved(tmp_path)
     shutil.copyfile(tmp_path / name, tmp_path / "net-00000000.pth")
-    tensors, origin = imagenet.download("resnet18", f"{server}/{name}")
-    assert tensors["fc.weight"].tolist() == [1, 1] and origin == f"resnet18 from {server}/{name}"
+    assert imagenet.fetch(f"{server}/{name}")["fc.weight"].tolist() == [1, 1]
     for wrong in ("net-00000000.pth", name.replace("net", "absent")):
         with pytest.raises(StudyError, match=f"{server}/{wrong} .*pretrain"):
             imagenet.fetch(f"{server}/{wrong}")
@@ -50,13 +56,45 @@ def test_a_url_that_is_none_is_named(url: str, tmp_path: Path, monkeypatch: pyte
         imagenet.download("resnet18", url)
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"state_dict": {"a": torch.ones(1)}}, {}, torch.nn.Linear(1, 1)])
+def test_weights_that_fit_are_taken(server: str, tmp_path: Path) -> None:
+    url = f"{server}/{saved(tmp_path, small_network())}"
+    tensors, origin = imagenet.download("squeezenet1_1", url)
+    assert tensors.keys() == small_network().keys() and origin == f"squeezenet1_1 from {url}"
+
+
+@pytest.mark.parametrize(
+    ("arch", "changes", "fault"),
+    [
+        (
+            "squeezenet1_0",
+            {},
+            r"does not fit squeezenet1_0: size mismatch for features\.0\.weight: .*; name weights of",
+        ),
+        ("squeezenet1_1", {"features.0.weight": torch.ones(2)}, r"size mismatch for features\.0\.weight"),
+        ("squeezenet1_1", {"features.99.weight": torch.ones(2)}, r"1 tensors that .* first 'features\.99\.weight'"),
+        (
+            "squeezenet1_1",
+            {"features.0.bias": torch.full((64,), math.nan)},
+            r"NaN or infinite values in features\.0\.bias",
+        ),
+        ("resnet18", {}, r"does not fit resnet18: it lacks \d+ tensors, first 'conv1\.weight'"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_by_key_url_and_tensor(
+    arch: str, changes: dict[str, torch.Tensor], fault: str, server: str, tmp_path: Path
+) -> None:
+    url = f"{server}/{saved(tmp_path, small_network() | changes)}"
+    with pytest.raises(StudyError, match=rf"^weights\.architectures\.{arch}\.imagenet: {url} .*{fault}"):
+        imagenet.download(arch, url)
+
+
+@pytest.mark.parametrize(
+    "content", [[1, 2], {"state_dict": {"a": torch.ones(1)}}, {0: torch.ones(1)}, {}, torch.nn.Linear(1, 1)]
+)
 def test_a_file_that_holds_no_weights_is_named(content: object, server: str, tmp_path: Path) -> None:
-    torch.save(content, tmp_path / "other.pth")
-    digits = hashlib.sha256((tmp_path / "other.pth").read_bytes()).hexdigest()[:8]
-    (tmp_path / "other.pth").rename(tmp_path / f"other-{digits}.pth")
-    with pytest.raises(StudyError, match=f"other-{digits}.pth.* holds no"):
-        imagenet.fetch(f"{server}/other-{digits}.pth")
+    name = saved(tmp_path, content)
+    with pytest.raises(StudyError, match=f"{name}.* holds no"):
+        imagenet.fetch(f"{server}/{name}")
 
 
 def test_what_torch_has_in_its_cache_is_not_downloaded_again(
@@ -80,3 +118,5 @@ def test_without_a_server_there_is_one_clear_error(tmp_path: Path, monkeypatch: 
         imagenet.fetch("http://127.0.0.1:9/net-00000000.pth")
     with pytest.raises(StudyError, match="IMAGENET1K_V1"):
         imagenet.download("resnet18", "IMAGENET9K")
+    with pytest.raises(StudyError, match=r"resnet19\.imagenet: torchvision has no classifier resnet19; .* resnet18,"):
+        imagenet.download("resnet19", "IMAGENET1K_V1")
