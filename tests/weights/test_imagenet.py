@@ -2,6 +2,7 @@ import hashlib
 import math
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,3 +121,45 @@ def test_without_a_server_there_is_one_clear_error(tmp_path: Path, monkeypatch: 
         imagenet.download("resnet18", "IMAGENET9K")
     with pytest.raises(StudyError, match=r"resnet19\.imagenet: torchvision has no classifier resnet19; .* resnet18,"):
         imagenet.download("resnet19", "IMAGENET1K_V1")
+
+
+def test_a_connection_that_breaks_is_named_with_how_much_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    name = saved(tmp_path)
+    size = (tmp_path / name).stat().st_size
+    for sent in (0, 100):
+        with serving(tmp_path, sent) as url, pytest.raises(StudyError, match=f"broke after {sent} of {size} bytes"):
+            imagenet.fetch(f"{url}/{name}")
+    assert list((tmp_path / "cache" / "hub" / "checkpoints").iterdir()) == []
+    with serving(tmp_path) as url:
+        assert imagenet.fetch(f"{url}/{name}")["fc.weight"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("content", [b"<html>", zipfile.ZipFile, Path("/x")])
+def test_a_file_that_torch_does_not_read_is_named_without_unsafe_advice(
+    content: object, server: str, tmp_path: Path
+) -> None:
+    if isinstance(content, bytes):
+        name = f"page-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+        (tmp_path / name).write_bytes(content)
+    else:
+        name = saved(tmp_path, content)
+    with pytest.raises(
+        StudyError, match=rf"checkpoints/{name}, fetched from {server}/{name}, holds no .*; delete it"
+    ) as caught:
+        imagenet.fetch(f"{server}/{name}")
+    assert not re.search("weights_only|could not be fetched|\x1b|\n", str(caught.value))
+
+
+@pytest.mark.parametrize("home", ["file", "cache", "/proc/no folder"])
+def test_a_cache_that_cannot_be_written_is_named(
+    home: str, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "cache" / "hub").mkdir(parents=True)
+    (tmp_path / "cache" / "hub" / "checkpoints").write_bytes(b"")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / home))
+    folder = re.escape(str(tmp_path / home / "hub" / "checkpoints"))
+    with pytest.raises(StudyError, match=rf"^{folder}, .*: .*; set TORCH_HOME") as caught:
+        imagenet.fetch(f"{server}/{saved(tmp_path)}")
+    assert "weights.source" not in str(caught.value)
