@@ -35,13 +35,37 @@ def download(arch: str, weights: str) -> tuple[dict[str, Tensor], str]:
         raise StudyError(
             f"{key}: torchvision has no classifier {arch}; name one of {', '.join(networks.architectures())}"
         )
-    known = {entry.name: entry.url for entry in models.get_model_weights(arch)}
+    known = _known(arch)
     if weights not in known and "://" not in weights:
         raise StudyError(f"{key}: {weights!r} is not known; give a URL, or one of {', '.join(known)}")
     url = known.get(weights, weights)
     tensors = fetch(url)
     require_fit(arch, tensors, key, url)
-    return tensors, f"torchvision's {arch} {weights} (ImageNet)" if weights in known else f"{arch} from {url}"
+    return tensors, origin(arch, weights)
+
+
+def origin(arch: str, weights: str) -> str:
+    """In words, where such weights come from; a mirror's file with the hash of one of torchvision's is that one."""
+    known, address = _known(arch), weights.partition("?")[0]  # what follows may be a secret
+    if weights in known:
+        return f"torchvision's {arch} {weights} (ImageNet)"
+    names = [name for name, url in known.items() if _digits(url)[:DIGITS] == _digits(address)[:DIGITS]]
+    return f"torchvision's {arch} {names[0]} (ImageNet), from {address}" if names else f"{arch} from {address}"
+
+
+def _known(arch: str) -> dict[str, str]:
+    """URLs of torchvision's weights by name."""
+    return {entry.name: entry.url for entry in models.get_model_weights(arch)}
+
+
+def _digits(url: str) -> str:
+    """The first digits of the file's hash, by its name; none where the name holds none."""
+    found = HASH_REGEX.search(_file_name(url))
+    return str(found.group(1)) if found else ""
+
+
+def _file_name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 def fetch(url: str) -> dict[str, Tensor]:
@@ -49,22 +73,21 @@ def fetch(url: str) -> dict[str, Tensor]:
 
     It is read from the cache of torch.hub (below TORCH_HOME) where an earlier download left it, whole.
     """
-    name = url.partition("?")[0].rpartition("/")[2]
-    digits = HASH_REGEX.search(name)
-    if digits is None or len(digits.group(1)) < DIGITS:
+    digits = _digits(url)
+    if len(digits) < DIGITS:
         raise StudyError(
             f"the weights at {url} cannot be verified: the name of the file must end in the first {DIGITS} digits of "
             "its SHA-256, as in resnet18-f37072fd.pth"
         )
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    file = folder / name
+    file = folder / _file_name(url)
     try:
-        if file.exists() and not sha256(file).startswith(digits.group(1)):
+        if file.exists() and not sha256(file).startswith(digits):
             print(f"{file} is not what its name says, and is downloaded anew", file=sys.stderr)
             file.unlink()
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            _download(url, file, digits.group(1))
+            _download(url, file, digits)
     except OSError as error:
         raise StudyError(
             f"{folder}, where weights are downloaded to, cannot be used ({error.strerror}: {error.filename or file}); "

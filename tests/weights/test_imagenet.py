@@ -63,6 +63,14 @@ def test_weights_that_fit_are_taken(server: str, tmp_path: Path) -> None:
     assert tensors.keys() == small_network().keys() and origin == f"squeezenet1_1 from {url}"
 
 
+def test_a_mirror_s_file_is_torchvision_s_where_the_hash_is() -> None:
+    url = "https://mirror.example/vgg.pth/"
+    same = "torchvision's vgg16 IMAGENET1K_V1 (ImageNet)"
+    assert imagenet.origin("vgg16", "IMAGENET1K_V1") == same
+    assert imagenet.origin("vgg16", f"{url}own-397923af.pth?key=secret") == f"{same}, from {url}own-397923af.pth"
+    assert imagenet.origin("vgg16", f"{url}vgg16-12345678.pth") == f"vgg16 from {url}vgg16-12345678.pth"
+
+
 @pytest.mark.parametrize(
     ("arch", "changes", "fault"),
     [
