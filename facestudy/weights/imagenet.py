@@ -1,5 +1,6 @@
 """torchvision's ImageNet weights, by download, their hash verified."""
 
+import re
 import sys
 from collections.abc import Iterator
 from http.client import HTTPException
@@ -22,6 +23,9 @@ from facestudy.weights.fitting import require_fit
 TIMEOUT = 20  # seconds until a server that does not answer is given up
 BLOCK = 2**20  # bytes
 DIGITS = 8  # of a hash, at least
+OLD_NAME = re.compile(
+    r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)"
+)  # in torchvision's files of DenseNet; norm.1 is norm1
 OTHERWISE = "set weights.source: pretrain to train some here without network, or file to bring your own"
 
 
@@ -39,7 +43,7 @@ def download(arch: str, weights: str) -> tuple[dict[str, Tensor], str]:
     if weights not in known and "://" not in weights:
         raise StudyError(f"{key}: {weights!r} is not known; give a URL, or one of {', '.join(known)}")
     url = known.get(weights, weights)
-    tensors = fetch(url)
+    tensors = {OLD_NAME.sub(r"\1", name): tensor for name, tensor in fetch(url).items()}
     require_fit(arch, tensors, key, url)
     return tensors, origin(arch, weights)
 

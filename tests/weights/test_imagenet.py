@@ -63,6 +63,14 @@ def test_weights_that_fit_are_taken(server: str, tmp_path: Path) -> None:
     assert tensors.keys() == small_network().keys() and origin == f"squeezenet1_1 from {url}"
 
 
+def test_densenet_s_file_is_taken_though_its_names_are_old(server: str, tmp_path: Path) -> None:
+    state = models.get_model("densenet121", weights=None).state_dict()
+    old = {re.sub(r"(denselayer\d+\.(norm|conv))([12])", r"\1.\3", name): tensor for name, tensor in state.items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    tensors, _ = imagenet.download("densenet121", f"{server}/{saved(tmp_path, old)}")
+    assert tensors.keys() == state.keys()
+
+
 def test_a_mirror_s_file_is_torchvision_s_where_the_hash_is() -> None:
     url = "https://mirror.example/vgg.pth/"
     same = "torchvision's vgg16 IMAGENET1K_V1 (ImageNet)"
