@@ -144,4 +144,8 @@ def _blocks(url: str) -> Iterator[bytes]:
 
 
 def _named_tensor(item: tuple[object, object]) -> bool:
-    return isinstance(item[0], str) and isinstance(item[1], Tensor)
+    """Whether an entry has a text for its key, and a tensor that is neither sparse, quantised nor without values."""
+    name, tensor = item
+    if not (isinstance(name, str) and isinstance(tensor, Tensor)):
+        return False
+    return tensor.layout is torch.strided and not tensor.is_quantized and tensor.device.type == "cpu"

@@ -105,8 +105,18 @@ def test_weights_that_do_not_fit_are_refused_by_key_url_and_tensor(
         imagenet.download(arch, url)
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
 @pytest.mark.parametrize(
-    "content", [[1, 2], {"state_dict": {"a": torch.ones(1)}}, {0: torch.ones(1)}, {}, torch.nn.Linear(1, 1)]
+    "content",
+    [
+        [1, 2],
+        {"state_dict": {"a": torch.ones(1)}},
+        {0: torch.ones(1)},
+        {"a": torch.ones(1).to_sparse()},
+        {"a": torch.ones(1, device="meta")},
+        {},
+        torch.nn.Linear(1, 1),
+    ],
 )
 def test_a_file_that_holds_no_weights_is_named(content: object, server: str, tmp_path: Path) -> None:
     name = saved(tmp_path, content)
