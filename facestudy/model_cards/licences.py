@@ -18,6 +18,7 @@ class Origins:
     variant_weights: str  # pretrained | random
     weights: str
     pretraining: str
+    initial: str  # where the initial weights come from, in the words of their file
 
     @property
     def drawn(self) -> bool:
@@ -45,5 +46,4 @@ class Origins:
         if self.weights == "pretrain":
             photos = "" if self.pretraining == "sample" else f"; of the photos among them {NOT_STATED}"
             return f"pretrained here on faces {DRAWN}{photos}"
-        named = {"imagenet": "torchvision's weights, trained on ImageNet", "file": "a file of the user"}
-        return f"{NOT_STATED}: {named[self.weights]}"
+        return f"{NOT_STATED}: {self.initial if self.weights == 'imagenet' else 'a file of the user'}"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from facestudy.project.addresses import Address
 from facestudy.project.labels import label_form
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -98,18 +99,18 @@ class Folder(Layout):
 
 
 class Archive(Layout):
-    location: str | None
+    location: Address | None
     sha256: Sha256 | None
 
 
 class GitFolder(Layout):
-    url: str
+    url: Address
     revision: str
     path: str
 
 
 class Drive(Layout):
-    url: str
+    url: Address
 
 
 Source = Literal["sample", "folder", "archive", "git", "drive"]
@@ -204,7 +205,7 @@ class Round(Section):
 
 class Architecture(Section):
     rounds: list[Round]
-    imagenet: str
+    imagenet: Address
     file: OwnFile
 
 

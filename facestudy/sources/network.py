@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from facestudy.errors import StudyError
@@ -38,15 +38,30 @@ def reach(url: str) -> None:
 
 def unreachable(url: str, why: object) -> StudyError:
     """The error for a URL that cannot be read, with the choices that need no network."""
-    return StudyError(f"cannot get {url}: {why}; {OFFLINE}")
+    return StudyError(f"cannot get {url}{way(url)}: {why}; {OFFLINE}")
+
+
+def way(url: str) -> str:
+    """In words, the proxy on the way to a URL, without its user and password; empty where there is none."""
+    try:
+        proxy = _proxy(url)
+        return f" through the proxy {proxy.netloc.rpartition('@')[2]}" if proxy else ""
+    except ValueError:
+        return ""
+
+
+def _proxy(url: str) -> SplitResult | None:
+    """Raises ValueError for a URL that is none."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if not proxy or proxy_bypass(parts.netloc):
+        return None
+    return urlsplit(proxy if "//" in proxy else f"http://{proxy}")
 
 
 def _next_host(url: str) -> tuple[str, int]:
     try:
-        parts = urlsplit(url)
-        proxy = getproxies().get(parts.scheme)
-        if proxy and not proxy_bypass(parts.netloc):
-            parts = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+        parts = _proxy(url) or urlsplit(url)
         if parts.hostname:
             return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:  # brackets without their partner, or a port that is no number

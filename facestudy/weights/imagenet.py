@@ -1,37 +1,75 @@
 """torchvision's ImageNet weights, by download, their hash verified."""
 
-import socket
+import re
 import sys
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from tempfile import TemporaryDirectory
+from urllib.request import Request, urlopen
 
 import torch
 from torch import Tensor
 from torch.hub import HASH_REGEX
 from torchvision import models
+from tqdm import tqdm
 
-from facestudy.errors import StudyError
+from facestudy.errors import StudyError, message_of
+from facestudy.models import networks
 from facestudy.project.files import sha256
+from facestudy.sources import network
+from facestudy.weights.fitting import require_fit
 
 TIMEOUT = 20  # seconds until a server that does not answer is given up
+BLOCK = 2**20  # bytes
 DIGITS = 8  # of a hash, at least
+OLD_NAME = re.compile(
+    r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)"
+)  # in torchvision's files of DenseNet; norm.1 is norm1
 OTHERWISE = "set weights.source: pretrain to train some here without network, or file to bring your own"
 
 
 def download(arch: str, weights: str) -> tuple[dict[str, Tensor], str]:
     """State dict and origin of weights by torchvision's name (IMAGENET1K_V1), or at the URL of a mirror.
 
-    Raises StudyError for an unknown name, a URL without a hash, and where the weights cannot be had.
+    Raises StudyError for an unknown name, a URL without a hash, and weights that cannot be had or do not fit.
     """
-    if "://" in weights:
-        return fetch(weights), f"{arch} from {weights}"
-    known = {entry.name: entry for entry in models.get_model_weights(arch)}
-    if weights not in known:
+    key = f"weights.architectures.{arch}.imagenet"
+    if arch not in networks.architectures():
         raise StudyError(
-            f"weights.architectures.{arch}.imagenet: {weights!r} is not known; give a URL, or one of {', '.join(known)}"
+            f"{key}: torchvision has no classifier {arch}; name one of {', '.join(networks.architectures())}"
         )
-    return fetch(known[weights].url), f"torchvision's {arch} {weights} (ImageNet)"
+    known = _known(arch)
+    if weights not in known and "://" not in weights:
+        raise StudyError(f"{key}: {weights!r} is not known; give a URL, or one of {', '.join(known)}")
+    url = known.get(weights, weights)
+    tensors = {OLD_NAME.sub(r"\1", name): tensor for name, tensor in fetch(url).items()}
+    require_fit(arch, tensors, key, url)
+    return tensors, origin(arch, weights)
+
+
+def origin(arch: str, weights: str) -> str:
+    """In words, where such weights come from; a mirror's file with the hash of one of torchvision's is that one."""
+    known, address = _known(arch), weights.partition("?")[0]  # what follows may be a secret
+    if weights in known:
+        return f"torchvision's {arch} {weights} (ImageNet)"
+    names = [name for name, url in known.items() if _digits(url)[:DIGITS] == _digits(address)[:DIGITS]]
+    return f"torchvision's {arch} {names[0]} (ImageNet), from {address}" if names else f"{arch} from {address}"
+
+
+def _known(arch: str) -> dict[str, str]:
+    """URLs of torchvision's weights by name."""
+    return {entry.name: entry.url for entry in models.get_model_weights(arch)}
+
+
+def _digits(url: str) -> str:
+    """The first digits of the file's hash, by its name; none where the name holds none."""
+    found = HASH_REGEX.search(_file_name(url))
+    return str(found.group(1)) if found else ""
+
+
+def _file_name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 def fetch(url: str) -> dict[str, Tensor]:
@@ -39,30 +77,75 @@ def fetch(url: str) -> dict[str, Tensor]:
 
     It is read from the cache of torch.hub (below TORCH_HOME) where an earlier download left it, whole.
     """
-    name = url.partition("?")[0].rpartition("/")[2]
-    digits = HASH_REGEX.search(name)
-    if digits is None or len(digits.group(1)) < DIGITS:
+    digits = _digits(url)
+    if len(digits) < DIGITS:
         raise StudyError(
             f"the weights at {url} cannot be verified: the name of the file must end in the first {DIGITS} digits of "
             "its SHA-256, as in resnet18-f37072fd.pth"
         )
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    file = folder / name
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
+    file = folder / _file_name(url)
     try:
-        if file.exists() and not sha256(file).startswith(digits.group(1)):
+        if file.exists() and not sha256(file).startswith(digits):
             print(f"{file} is not what its name says, and is downloaded anew", file=sys.stderr)
             file.unlink()
-        state = torch.hub.load_state_dict_from_url(
-            url, str(folder), map_location="cpu", progress=sys.stderr.isatty(), check_hash=True, weights_only=True
-        )
-    except (URLError, OSError, RuntimeError, HTTPException, ValueError) as error:
-        raise StudyError(f"the weights at {url} could not be fetched ({error}); {OTHERWISE}") from None
-    except Exception as error:  # of several kinds, by torch's reader
-        raise StudyError(f"{file}, from {url}, holds no weights that torch reads ({error}); {OTHERWISE}") from None
-    finally:
-        socket.setdefaulttimeout(before)
-    if not (isinstance(state, dict) and state and all(isinstance(tensor, Tensor) for tensor in state.values())):
-        raise StudyError(f"{file}, from {url}, holds no state dict of one network; {OTHERWISE}")
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _download(url, file, digits)
+    except OSError as error:
+        raise StudyError(
+            f"{folder}, where weights are downloaded to, cannot be used ({error.strerror}: {error.filename or file}); "
+            "set TORCH_HOME, above it, to a folder with free space that you may write to"
+        ) from None
+    unusable = f"{file}, fetched from {url}, holds no state dict of one network"
+    remedy = f"delete it, and give the URL of a file like torchvision's, or {OTHERWISE}"
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # of several kinds, by torch's reader, whose words tell to read the file without care
+        if message_of(error, "", in_pipeline=True) is not None:  # of the disk or memory, not of what the file holds
+            raise
+        raise StudyError(f"{unusable} that torch can read safely ({type(error).__name__}); {remedy}") from None
+    if not (isinstance(state, dict) and state and all(map(_named_tensor, state.items()))):
+        raise StudyError(f"{unusable}; {remedy}")
     return state
+
+
+def _download(url: str, file: Path, digits: str) -> None:
+    """Write the file whole, with the stated hash, or raise StudyError, or OSError for a fault of the disk."""
+    # Not by torch.hub, which takes a connection that broke for a wrong hash.
+    print(f"downloading {url} to {file}", flush=True)
+    with TemporaryDirectory(dir=file.parent) as folder:  # of its own, for other studies may use this cache too
+        part = Path(folder) / file.name
+        with part.open("wb") as target:
+            target.writelines(_blocks(url))
+        actual = sha256(part)
+        if not actual.startswith(digits):
+            raise StudyError(f"the file at {url} is not what its name says: its SHA-256 is {actual}; {OTHERWISE}")
+        part.replace(file)
+
+
+def _blocks(url: str) -> Iterator[bytes]:
+    """What the server sends. Raises StudyError where it sends nothing, or less than it announced."""
+    received, length, fault = 0, 0, None
+    try:
+        with urlopen(Request(url, headers={"User-Agent": "torch.hub"}), timeout=TIMEOUT) as response:
+            length = int(response.headers.get("Content-Length") or 0)
+            with tqdm(desc="downloading", total=length or None, unit="B", unit_scale=True, disable=None) as progress:
+                while block := response.read(BLOCK):
+                    received += len(block)
+                    progress.update(len(block))
+                    yield block
+    except (OSError, HTTPException, ValueError) as error:
+        fault = str(error) or type(error).__name__
+    if received < length:
+        fault = f"the connection broke after {received} of {length} bytes"
+    if fault is not None:
+        raise StudyError(f"the weights at {url} could not be fetched{network.way(url)} ({fault}); {OTHERWISE}")
+
+
+def _named_tensor(item: tuple[object, object]) -> bool:
+    """Whether an entry has a text for its key, and a tensor that is neither sparse, quantised nor without values."""
+    name, tensor = item
+    if not (isinstance(name, str) and isinstance(tensor, Tensor)):
+        return False
+    return tensor.layout is torch.strided and not tensor.is_quantized and tensor.device.type == "cpu"

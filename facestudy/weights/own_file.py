@@ -5,15 +5,16 @@ from pathlib import Path
 from torch import Tensor
 
 from facestudy.errors import StudyError
-from facestudy.models import checkpoints, networks
+from facestudy.models import checkpoints
 from facestudy.project.files import sha256
 from facestudy.project.sections import OwnFile
+from facestudy.weights.fitting import require_fit
 
 
 def load(arch: str, file: OwnFile) -> tuple[dict[str, Tensor], str]:
     """State dict and origin of a safetensors file. Raises StudyError where it lacks or is of no use.
 
-    That is, where it has not the stated hash, holds no tensor, or a value that is NaN or infinite.
+    That is, where it has not the stated hash, holds no tensor, or does not fit (`require_fit`).
     """
     key = f"weights.architectures.{arch}.file"
     if file.path is None or not Path(file.path).is_file():
@@ -25,7 +26,5 @@ def load(arch: str, file: OwnFile) -> tuple[dict[str, Tensor], str]:
     tensors = checkpoints.load_tensors(path)
     if not tensors:
         raise StudyError(f"{key}.path: {path} holds no tensor; name a safetensors file with a state dict of {arch}")
-    broken = networks.not_finite(tensors)
-    if broken is not None:
-        raise StudyError(f"{key}.path: {path} has NaN or infinite values in {broken}; its training must have diverged")
+    require_fit(arch, tensors, f"{key}.path", str(path))
     return tensors, f"the user's file {path.name}, SHA-256 {actual}"

@@ -25,11 +25,13 @@ def test_a_host_that_a_proxy_blocks_is_named(what: str, tmp_path: Path, monkeypa
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     with drive_server(tmp_path, tmp_path) as drive:
         for variable, value in drive.environment.items():
-            monkeypatch.setenv(variable, value)
+            monkeypatch.setenv(variable, value.replace("http://", "http://user:secret@"))
         install_opener(None)  # urllib's own holds the proxies that it found first
         with pytest.raises(StudyError) as caught:
             fetch(f"https://blocked.example/{name}", tmp_path)
     message = str(caught.value)
     assert f"https://blocked.example/{name}" in message and "403" in message
+    proxy = drive.environment["https_proxy"].removeprefix("http://")
+    assert f"through the proxy {proxy}" in message and "secret" not in message
     assert "without a network" in message or "without network" in message
     assert set(drive.asked) == {"blocked blocked.example"}

@@ -128,6 +128,22 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
     assert expected in refused(study, changes)
 
 
+ADDRESSES = ["data.archive.location", "data.git.url", "data.drive.url", "weights.architectures.resnet18.imagenet"]
+
+
+@pytest.mark.parametrize("login", ["user:secret", "secret", ":secret"])
+@pytest.mark.parametrize("key", ADDRESSES)
+def test_an_address_with_a_secret_is_refused_without_showing_it(study: Path, key: str, login: str) -> None:
+    message = refused(study, {key: f"https://{login}@host.example/net-12345678.pth"})
+    assert f"{key}: holds a user or password" in message and "secret" not in message
+
+
+@pytest.mark.parametrize("address", ["ssh://git@host.example/a.git", "git@host.example:a.git", "https://host/@a:b@c/d"])
+def test_an_address_without_a_secret_is_taken(study: Path, address: str) -> None:
+    write_params(study, dict.fromkeys(ADDRESSES, address))
+    check()
+
+
 @pytest.mark.parametrize(("task", "kind"), [("pretrain", "folder"), ("exports", "folder"), ("label", "column")])
 def test_a_task_with_a_name_that_is_in_use_is_refused(study: Path, task: str, kind: str) -> None:
     write_params(study, {})

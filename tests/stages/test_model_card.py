@@ -10,6 +10,8 @@ from huggingface_hub import ModelCard
 
 from facestudy.contracts.scores import Scores
 from facestudy.errors import StudyError
+from facestudy.models import checkpoints
+from facestudy.models.metadata import WeightsMetadata
 from facestudy.project import paths
 from facestudy.project.files import read_json
 from stages.model_card import model_card
@@ -23,13 +25,15 @@ CARD = Path("data/exported/face/vgg16/README.md")
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Makes a study, in which the test then stands, with parameters as given."""
 
-    def made(parameters: dict[str, Any] | None = None, **choices: Any) -> Path:
+    def made(parameters: dict[str, Any] | None = None, origin: str = "a test", **choices: Any) -> Path:
         make_study(tmp_path, histograms=False, variants=["vgg16"], **choices)
         if parameters:
             write_params(tmp_path, parameters)
         for path in (paths.RAW / "index.csv", paths.split("face"), paths.split("emotion")):
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text(f"{path}\n", encoding="utf-8")
+        weights = WeightsMetadata(arch="vgg16", origin=origin)
+        checkpoints.save(tmp_path / paths.initial_weights("vgg16"), {}, weights)
         monkeypatch.chdir(tmp_path)
         return tmp_path
 
@@ -93,7 +97,7 @@ def test_it_is_the_same_bytes_again(study: Callable[..., Path]) -> None:
         ({"variants.vgg16.weights": "random"}, "mit", "drawn by", "none\\: the training started from random weights"),
         ({"data.source": "folder"}, "unknown", "not stated\\: the source (folder) names none", "pretrained here"),
         ({"data.source": "git"}, "unknown", "not stated here; what the repository https", "pretrained here"),
-        ({"weights.source": "imagenet"}, "unknown", "drawn by", "not stated\\: torchvision's weights"),
+        ({"weights.source": "file"}, "unknown", "drawn by", "not stated\\: a file of the user"),
         ({"weights.pretrain.source": "folder"}, "unknown", "drawn by", "of the photos among them not stated"),
     ],
 )
@@ -106,6 +110,14 @@ def test_a_licence_is_what_the_source_says_and_never_guessed(
     licences = table(card.content, "Licence")
     assert card.data.license == identifier and licences["code"] == ["MIT"]
     assert pictures in licences["pictures"][0] and weights in licences["initial weights"][0]
+
+
+def test_downloaded_weights_are_named_as_their_file_names_them(study: Callable[..., Path]) -> None:
+    study({"data.source": "sample", "weights.source": "imagenet"}, origin="vgg16 from http://host/a-12345678.pth")
+    model_card("face", "vgg16")
+    card = ModelCard.load(CARD)
+    named = table(card.content, "Licence")["initial weights"][0].replace("\\", "")
+    assert card.data.license == "unknown" and named == "not stated: vgg16 from http://host/a-12345678.pth"
 
 
 def test_labels_of_a_user_change_nothing_but_their_words(study: Callable[..., Path]) -> None:
