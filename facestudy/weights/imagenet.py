@@ -1,18 +1,17 @@
 """torchvision's ImageNet weights, by download, their hash verified."""
 
 import re
+import socket
 import sys
-from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from urllib.request import Request, urlopen
+from ssl import SSLError
+from urllib.error import URLError
 
 import torch
 from torch import Tensor
 from torch.hub import HASH_REGEX
 from torchvision import models
-from tqdm import tqdm
 
 from facestudy.errors import StudyError, message_of
 from facestudy.models import networks
@@ -21,11 +20,8 @@ from facestudy.sources import network
 from facestudy.weights.fitting import require_fit
 
 TIMEOUT = 20  # seconds until a server that does not answer is given up
-BLOCK = 2**20  # bytes
 DIGITS = 8  # of a hash, at least
-OLD_NAME = re.compile(
-    r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)"
-)  # in torchvision's files of DenseNet; norm.1 is norm1
+OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")  # in DenseNet's files; norm.1 is norm1
 OTHERWISE = "set weights.source: pretrain to train some here without network, or file to bring your own"
 
 
@@ -112,35 +108,23 @@ def fetch(url: str) -> dict[str, Tensor]:
 
 def _download(url: str, file: Path, digits: str) -> None:
     """Write the file whole, with the stated hash, or raise StudyError, or OSError for a fault of the disk."""
-    # Not by torch.hub, which takes a connection that broke for a wrong hash.
     print(f"downloading {url} to {file}", flush=True)
-    with TemporaryDirectory(dir=file.parent) as folder:  # of its own, for other studies may use this cache too
-        part = Path(folder) / file.name
-        with part.open("wb") as target:
-            target.writelines(_blocks(url))
-        actual = sha256(part)
-        if not actual.startswith(digits):
-            raise StudyError(f"the file at {url} is not what its name says: its SHA-256 is {actual}; {OTHERWISE}")
-        part.replace(file)
-
-
-def _blocks(url: str) -> Iterator[bytes]:
-    """What the server sends. Raises StudyError where it sends nothing, or less than it announced."""
-    received, length, fault = 0, 0, None
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
     try:
-        with urlopen(Request(url, headers={"User-Agent": "torch.hub"}), timeout=TIMEOUT) as response:
-            length = int(response.headers.get("Content-Length") or 0)
-            with tqdm(desc="downloading", total=length or None, unit="B", unit_scale=True, disable=None) as progress:
-                while block := response.read(BLOCK):
-                    received += len(block)
-                    progress.update(len(block))
-                    yield block
-    except (OSError, HTTPException, ValueError) as error:
-        fault = str(error) or type(error).__name__
-    if received < length:
-        fault = f"the connection broke after {received} of {length} bytes"
-    if fault is not None:
-        raise StudyError(f"the weights at {url} could not be fetched{network.way(url)} ({fault}); {OTHERWISE}")
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=digits, progress=sys.stderr.isatty())
+    except RuntimeError as error:  # torch's for a wrong hash
+        raise StudyError(
+            f"what came from {url} is not the whole file that its name says ({error}): the connection broke, or it is "
+            f"another file; try again, or {OTHERWISE}"
+        ) from None
+    except (HTTPException, ValueError, URLError, SSLError, TimeoutError, ConnectionError) as error:
+        reason = str(error) or type(error).__name__
+        raise StudyError(
+            f"the weights at {url} could not be fetched{network.way(url)} ({reason}); {OTHERWISE}"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _named_tensor(item: tuple[object, object]) -> bool:
