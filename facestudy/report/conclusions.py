@@ -38,7 +38,7 @@ def _doubts(part: Part, source: str) -> list[str]:
     """Why the accuracies may be too high or too coarse, the gravest first."""
     scores, doubts = part.models[0].scores, []
     if source == "sample":
-        doubts.append("the pictures are drawn; results on photos differ")
+        doubts.append("the pictures are drawn (results on photos differ)")
     if part.leaks.exact_copies or part.leaks.near_copies:
         copies = part.leaks.exact_copies + part.leaks.near_copies
         doubts.append(f"{counted(copies, 'pair')} of copies on both sides of the split")

@@ -175,7 +175,7 @@ def test_the_first_screen_says_who_is_ahead_and_what_to_distrust(study: Callable
     title = TITLES["vgg16"]
     assert f"| {title} | 99.5 % (97.0 to 99.9) | 0.987 | 97.7 % |" in text
     assert f"{title} is ahead, with 99.5 % (97.0 to 99.9)." in text
-    assert "Caveats: the pictures are drawn; results on photos differ; " in text
+    assert "Caveats: the pictures are drawn (results on photos differ); " in text
     assert "| 90 % |" in answer("emotion") and "is ahead" in answer("emotion")
     path = paths.differences("face")
     pairs = json.loads(path.read_text())
