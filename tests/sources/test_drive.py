@@ -190,5 +190,5 @@ def test_a_host_that_a_proxy_blocks_is_named(served: DriveServer, tmp_path: Path
 
 def test_a_folder_that_is_not_shared_is_named(served: DriveServer, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with pytest.raises(StudyError, match=r"cannot get https://drive.google.com/drive/folders/x{33}: .*404"):
+    with pytest.raises(StudyError, match=r"cannot get https://drive.google.com/drive/folders/x{33} through .*: .*404"):
         fetch(Drive(url=f"https://{PAGES}/drive/folders/{'x' * 33}"), tmp_path / "out")

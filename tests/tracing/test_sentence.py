@@ -28,7 +28,6 @@ LINES = {
     "Beside the original > face, `vgg16`": r"%: (\S+ \(\S+\), )*metrics/face/vgg16/0/scores\.json:accuracy \(",
     "emotion, `resnet18_pretrained` | per class": r"resnet18_scratch/0/scores\.json:per_class\.angry\.recall \(",
     "Summary of Face > Most memory at its peak": r"timings/face/\w+/0/train\.json:peak_memory_mb \(",
-    "Summary of Face > Shortest training": r"timings/face/\w+/0/train\.json:seconds \(",
     f"{MODEL}Epoch log > Epoch 3/10": r"3: (\S+ \(\S+\), )*metrics/face/vgg16/0/history\.csv:3,epoch \(3\)",
     f"{MODEL}Epoch log > Epoch 4/10": r"metrics/face/vgg16/0/history\.csv:4,val_loss \(",
     f"{MODEL}Run history > 4.77e-05": r"\d\.\d+e-05: metrics/face/vgg16/0/history\.csv:9,lr \(",
