@@ -86,7 +86,7 @@ def test_every_number_of_history_arrives_once_and_is_read_back(tmp_path: Path, w
 
 @pytest.mark.slow  # two trainings in processes of their own
 def test_a_killed_training_goes_on_in_the_same_run(tmp_path: Path, wandb_server: Server) -> None:
-    prepared(tmp_path / "study", epochs=12)
+    prepared(tmp_path / "study", epochs=60)
     key = {name: os.environ[name] for name in ("WANDB_BASE_URL", "WANDB_API_KEY")} | {"WANDB_MODE": "online"}
     process = started(PLAIN, VARIANT, **key, WANDB__FILE_STREAM_TRANSMIT_INTERVAL="0.1")
     while not wandb_server.steps:
@@ -95,7 +95,7 @@ def test_a_killed_training_goes_on_in_the_same_run(tmp_path: Path, wandb_server:
     for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
         each.kill()
     process.communicate(timeout=60)
-    assert 0 < len(wandb_server.steps) < 12
+    assert 0 < len(wandb_server.steps) < 60
     assert "continuing after epoch" in finished(PLAIN, VARIANT, **key, STUDY_RESUME_SHARE="0")
     (run,) = wandb_server.runs.values()
     assert_each_number_once(run)
