@@ -77,7 +77,7 @@ class Models:
 
     def mistakes(self) -> dict[str, Path]:
         """The pages of mistakes of this study's models, and not of earlier tasks and variants, by the model's name."""
-        files = {f"{task}/{name}": paths.mistakes(task) / f"{name}.html" for task, name, _ in self._models()}
+        files = {f"{task}/{each.name}": paths.mistakes(task) / f"{each.name}.html" for task, each in self._models()}
         return {name: file for name, file in files.items() if file.exists()}
 
     def curves(self) -> list[tuple[str, str]]:
@@ -86,14 +86,14 @@ class Models:
         for task in self._study.tasks:
             title = self._study.task(task).title
             figures += [(paths.comparison(task), title), (paths.corruptions(task), f"{title}, corrupted pictures")]
-        figures += [(folder / "curves.png", f"{task}, {name}") for task, name, folder in self._models()]
+        figures += [(folder / "curves.png", f"{task}, {folder.name}") for task, folder in self._models()]
         return [(str(file), caption) for file, caption in figures if file.exists()]
 
-    def _models(self) -> Iterator[tuple[str, str, Path]]:
-        """Task, name and folder of figures of each model."""
+    def _models(self) -> Iterator[tuple[str, Path]]:
+        """Task and folder of figures of each model; the folder has the model's name."""
         study = self._study
         for task, variant, seed in product(study.tasks, study.variants, study.seeds):
-            yield task, f"{variant}_{seed}", paths.model_figures(task, variant, seed)
+            yield task, paths.model_figures(task, variant, seed)
 
     def _heat_maps(self, faces: list[AnsweredFace]) -> list[list[Image.Image]]:
         """Each model's Grad-CAM of its answer to each face; the face alone where the network has no map to show."""

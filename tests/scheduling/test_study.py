@@ -11,9 +11,16 @@ from tests.clone import ran as stages_run
 from tests.clone import run, shrunk_clone
 from tests.scheduling.slurm import AVAILABLE, NEEDED, slurm
 from tests.scheduling.test_run import below, until
-from tests.scheduling.toy import ran, started
+from tests.scheduling.toy import started
 
 TIMES = "report"  # the only stage whose output shows seconds
+WHOLE = 900  # seconds, after which a study hangs; its forty jobs take 300 by Slurm on two slow cores
+
+
+def ran_whole(study: Path, *options: str, **environment: str) -> None:
+    process = started(study, *options, **environment)
+    printed = process.communicate(timeout=WHOLE)[0]
+    assert process.returncode == 0, printed
 
 
 def outputs(study: Path) -> dict[str, Any]:
@@ -33,7 +40,7 @@ def test_killed_three_times_side_by_side_it_gives_the_bytes_of_dvc_repro(finishe
         process.kill()
         process.communicate(timeout=30)
         until(lambda: not below(tmp_path), seconds=30)
-    ran(tmp_path, "--jobs", "4", WANDB_MODE="offline")
+    ran_whole(tmp_path, "--jobs", "4", WANDB_MODE="offline")
     assert outputs(tmp_path) == outputs(finished_study)
     assert stages_run(run(tmp_path, "dvc", "repro")) == set()
 
@@ -45,6 +52,6 @@ def test_through_slurm_it_gives_the_same_and_nothing_trains_again_here(finished_
     study.mkdir()
     shrunk_clone(study)
     with slurm(tmp_path / "slurm") as environment:
-        ran(study, "--slurm", WANDB_MODE="offline", **environment)
+        ran_whole(study, "--slurm", WANDB_MODE="offline", **environment)
     assert outputs(study) == outputs(finished_study)
     assert stages_run(run(study, "dvc", "repro")) == set()

@@ -66,7 +66,7 @@ def failed(folder: Path, *options: str, **environment: str) -> str:
 
 def ended(folder: Path, *options: str, **environment: str) -> tuple[int, str]:
     process = started(folder, *options, **environment)
-    printed = process.communicate(timeout=900)[0]  # a hang: a whole study, beside another test, takes five minutes
+    printed = process.communicate(timeout=300)[0]
     return process.returncode, printed
 
 
