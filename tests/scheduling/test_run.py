@@ -197,8 +197,9 @@ def test_the_list_of_dvc_that_a_kill_cut_short_stops_nothing(tmp_path: Path) -> 
     (study / ".dvc/tmp/rwlock").write_text('{"read": {', encoding="utf-8")
     printed = process.communicate(timeout=120)[0]
     assert process.returncode == 0 and "last: done" in printed, printed
-    for name in ("one", "two"):
-        assert "Unable to read RWLock-file" in (study / f".run/logs/{name}.log").read_text()
+    # The stage that ends first meets it and has it removed; the other one may end after that.
+    logs = [(study / f".run/logs/{name}.log").read_text() for name in ("one", "two")]
+    assert any("Unable to read RWLock-file" in log for log in logs), logs
 
 
 def test_a_launcher_of_the_shell_is_refused(tmp_path: Path) -> None:
