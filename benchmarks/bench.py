@@ -115,7 +115,7 @@ def _settings(rows: list[measures.Row]) -> str:
 
 def _preprocess(rows: list[measures.Row]) -> str:
     cells = [
-        [row.get("set", "photos"), f"{row['pictures']:,}", ratio(row["per_core"], 1),
+        [row["set"], f"{row['pictures']:,}", ratio(row["per_core"], 1),
          f"{row['memory']['median'] / 1e6:.0f}"] for row in rows
     ]  # fmt: skip
     intro = (
