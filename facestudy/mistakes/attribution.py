@@ -1,5 +1,8 @@
 """Where a network looked: Grad-CAM (Selvaraju et al., 2017) by captum."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
@@ -26,12 +29,27 @@ def map_layer(network: nn.Module, pictures: Tensor) -> nn.Module | None:
 
 
 def heat(network: nn.Module, layer: nn.Module, pictures: Tensor, classes: Tensor) -> NDArray[np.float32]:
-    """How much each pixel spoke for the given class (B,), in 0..1: (B, H, W) for pictures (B, 3, H, W)."""
+    """How much each pixel spoke for the given class (B,), in 0..1: (B, H, W) for pictures (B, 3, H, W).
+
+    On a CPU it is the same to the last bit on any number of threads.
+    """
     for module in network.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False  # what is changed in place afterwards has no gradient to look at
     network.eval()
-    maps = LayerGradCam(network, layer).attribute(pictures, target=classes, relu_attributions=True)
+    with _one_thread():
+        maps = LayerGradCam(network, layer).attribute(pictures, target=classes, relu_attributions=True)
     wide = LayerAttribution.interpolate(maps, pictures.shape[2:], "bilinear")[:, 0].detach().float().cpu().numpy()
     largest = wide.max(axis=(1, 2), keepdims=True)
     return np.asarray(wide / np.maximum(largest, 1e-12), dtype=np.float32)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """How sums are rounded depends on the number of threads at some sizes of a batch, as of five pictures of VGG16."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

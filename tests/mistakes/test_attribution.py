@@ -38,3 +38,21 @@ def test_heat_lies_where_the_class_comes_from() -> None:
     assert warm.shape == (2, 16, 16) and warm[0].max() == 1
     assert warm[0, 2:6, 9:13].min() > 0.9 and warm[0].sum() == pytest.approx(warm[0, 2:6, 9:13].sum())
     assert np.all(warm[1] == 0)  # nothing here speaks for the other class
+
+
+def test_heat_has_the_same_bytes_on_any_number_of_threads() -> None:
+    """`facestudy run` gives the stage one thread, `dvc repro` all of them."""
+    network = networks.build("vgg16", "pooled_2x2", 5, 0).eval()
+    pictures = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))  # of 3 or 26 they were equal
+    layer = map_layer(network, pictures)
+    assert layer is not None
+    before = torch.get_num_threads()
+    warm = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            warm.append(heat(network, layer, pictures, torch.arange(5)))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert warm[0].tobytes() == warm[1].tobytes()
