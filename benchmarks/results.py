@@ -31,6 +31,7 @@ from facestudy.contracts.counts import SplitReport
 from facestudy.contracts.scores import Scores
 from facestudy.contracts.study import Study
 from facestudy.evaluation.differences import seed_differences
+from facestudy.models.device import fabric_for
 from facestudy.models.metadata import TrainingTiming
 from facestudy.project import paths
 from facestudy.project.files import read_json, write_json, write_text
@@ -63,6 +64,7 @@ def record(name: str, title: str, command: str, busy: bool) -> None:
             rest["differences"] = [each.model_dump() for each in seed_differences(accuracies, split.folds)]
         tasks.append({"title": names.title, "models": models} | rest)
     machine = {"processor": platform.processor() or platform.machine(), "torch": version("torch")}
+    machine["precision"] = fabric_for("auto").strategy.precision.precision  # of trainings with `precision: auto`
     today = datetime.now(UTC).date().isoformat()
     values = {"title": title, "command": command, "date": today, "machine": machine, "tasks": tasks}
     write_json(FOLDER / f"{name}.json", values)
@@ -131,7 +133,7 @@ def _accuracy(task: dict[str, Any], models: list[dict[str, Any]], unit: str = ""
 
 
 def _run(run: dict[str, Any]) -> list[str]:
-    blocks = [f"## {run['title']}", f"```console\n$ {run['command']}\n```", f"Measured on {run['date']}."]
+    blocks = [f"## {run['title']}", f"```console\n$ {run['command']}\n```", _when(run)]
     for task in run["tasks"]:
         trainings = len(next(iter(_variants(task).values())))
         kind = "folds" if task.get("folds") else "seeds"
@@ -163,6 +165,10 @@ def _run(run: dict[str, Any]) -> list[str]:
         if task.get("differences"):
             blocks += [f"Paired by {kind[:-1]}:", _differences(task["differences"])]
     return blocks
+
+
+def _when(run: dict[str, Any]) -> str:
+    return f"Measured on {run['date']}; `precision: auto` was {run['machine']['precision']} there."
 
 
 def _differences(differences: list[dict[str, Any]]) -> str:
