@@ -76,7 +76,8 @@ def write() -> None:
         "# Results",
         "Made by `python -m benchmarks.results write` from `docs/results/`; accuracies on the validation pictures, "
         "in percent, with the 95 % interval (Wilson's, by person; docs/method.md) where there is one. Of several seeds "
-        "or folds it is Student's interval of their mean: what other trainings would give, not other pictures.",
+        "or folds it is Student's interval of their mean: what other trainings from the same pretraining would give, "
+        "not other pictures. Another pretraining may move a mean by more (`docs/benchmarks.md`, the default run).",
         "The drawn faces' hardness, the pretraining, VGG16's head and the rates and batch sizes were chosen by looking "
         "at validation pictures of both sets: VGG16's head over seeds 0 and 1, its rate, and ResNet18's warm-up, "
         "epochs and rate (eight trials) over seeds 0 to 2 of the drawn faces, all else at seed 0. These figures are "
@@ -102,7 +103,8 @@ def _summary(run: dict[str, Any]) -> str:
     for task in run["tasks"]:
         for title, models in _variants(task).items():
             rows.setdefault(title, []).append(_accuracy(task, models, " %"))
-    head = [f"{run['title']}: mean validation accuracy (95 % interval)", *(task["title"] for task in run["tasks"])]
+    kind = f"mean validation accuracy (95 % interval, {run['machine']['precision']})"
+    head = [f"{run['title']}: {kind}", *(task["title"] for task in run["tasks"])]
     return _table(head, [[title, *cells] for title, cells in rows.items()])
 
 
