@@ -1,10 +1,8 @@
 """What `make bench` measures; each function gives the rows of one table of docs/benchmarks.md."""
 
 import os
-import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -28,13 +26,6 @@ PEERS = ["plain", "lightning", "fastai", "timm"]
 FLIP = "augmentation={flip: true, rotation: 0, scale: 0, shift: 0, light: 0}"
 Row = dict[str, Any]
 Value = TypeVar("Value")
-TIMED = """#!/bin/sh
-start=$(date +%s.%N)
-{python} "$@"
-code=$?
-echo "$2 $start $(date +%s.%N)" >> {times}
-exit $code
-"""
 
 
 def python(folder: Path, *arguments: str, **environment: str) -> str:
@@ -259,41 +250,4 @@ def memory() -> list[Row]:
             process = ours(folder, "resnet18_scratch")
             rows.append({"pictures": count, "peak": process.ask("memory")["memory"]})
             process.stop()
-    return rows
-
-
-def repro() -> list[Row]:
-    """The default run from nothing, one in which nothing changed, and what of the first is no stage's own work."""
-    with TemporaryDirectory(prefix="bench-") as name:
-        clone, times = Path(name) / "study", Path(name) / "times"
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
-        shutil.rmtree(clone / "metrics")
-        (clone / "dvc.lock").unlink()
-        # A `python` that notes how long each stage's process lives.
-        timed = Path(name) / "bin" / "python"
-        timed.parent.mkdir()
-        timed.write_text(TIMED.format(python=sys.executable, times=times), encoding="utf-8")
-        timed.chmod(0o755)
-        path = f"{timed.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "WANDB_MODE": "offline"}
-        seconds = []
-        for _ in range(1 + WINDOWS):
-            began = time.perf_counter()
-            subprocess.run(["dvc", "repro"], cwd=clone, env=environment, capture_output=True, check=True)
-            seconds.append(time.perf_counter() - began)
-        runs = [line.split() for line in times.read_text(encoding="utf-8").splitlines()]
-        rows: list[Row] = [{"what": "nothing changed", "seconds": spread(seconds[1:])}]
-        outside = seconds[0] - sum(float(end) - float(start) for _, start, end in runs)
-        rows.append({"what": "DVC itself", "runs": 1, "seconds": spread([outside])})
-        for stage in dict.fromkeys(stage for stage, _, _ in runs):
-            starts = []
-            no_work = f"import {stage}; from facestudy.stage import main; main(lambda: None)"
-            for _ in range(WINDOWS):
-                began = time.perf_counter()
-                python(clone, "-c", no_work)
-                starts.append(time.perf_counter() - began)
-            own = [float(end) - float(start) for name, start, end in runs if name == stage]
-            rows.append({"what": stage, "runs": len(own), "whole": sum(own), "seconds": spread(starts)})
-            outside += rows[-1]["seconds"]["median"] * len(own)
-        rows.append({"what": "from nothing", "seconds": spread(seconds[:1]), "outside": outside / seconds[0]})
     return rows

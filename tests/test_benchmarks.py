@@ -1,15 +1,17 @@
 """What `make bench` stands on: our side's answers, and the page made of what was measured."""
 
+import subprocess
 import sys
 from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
-from benchmarks import bench, scale
+from benchmarks import bench, scale, whole_run
 from benchmarks.machine import Process, description, spread
 from facestudy.project.files import write_json
 from tests.inputs import ROOT, pack_noise, write_params
+from tests.scheduling.toy import dvc, toy
 
 
 @pytest.mark.slow
@@ -61,3 +63,30 @@ def test_the_pipeline_is_measured_stage_by_stage_at_two_sizes(tmp_path: Path) ->
         bench.write()
         page = bench.PAGE.read_text(encoding="utf-8")
     assert "| stage | 60, s | 120, s | ms a picture | growth | memory, MB |" in page and "| train | " in page
+
+
+def test_each_way_runs_every_stage_and_other_bytes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The first output is in Git, as metrics are: with its dvc.lock, a clone would not make it anew.
+    outputs = {"train": {"weights": {"cache": False}}, "export": "model"}
+    stages = {name: {"cmd": f"python -m stages.{name}", "outs": [out]} for name, out in outputs.items()}
+    study = toy(tmp_path / "study", {**stages, "export": {**stages["export"], "deps": ["weights"]}})
+    code = {"train": "open('weights', 'w').write('1')", "export": "import os; open('model', 'wb').write(os.urandom(9))"}
+    for stage, line in code.items():
+        (study / "stages" / f"{stage}.py").write_text(line, encoding="utf-8")
+    (study / "metrics").mkdir()
+    (study / "metrics" / "scores.json").write_text("{}", encoding="utf-8")
+    dvc(study, "repro")
+    for command in ("git add -A", "git -c user.name=test -c user.email=test@localhost commit -qm recorded"):
+        subprocess.run(command.split(), cwd=study, check=True)
+    monkeypatch.setattr(whole_run, "ROOT", study)
+    ways = {"dvc repro": (["dvc", "repro"], "HEAD"), "facestudy run": (whole_run.RUN, "HEAD")}
+    monkeypatch.setattr(whole_run, "WAYS", ways)
+    rows = whole_run.ways()
+    assert [row["stages"] for row in rows] == [2, 2]
+    assert [row["other_bytes"] for row in rows] == [[], ["model"]]
+    assert all(row["seconds"] > row["scoring"] > 0 for row in rows)
+    with chdir(tmp_path):
+        write_json(bench.FOLDER / "ways.json", {"machine": description(), "minutes": 2.0, "rows": rows})
+        bench.write()
+        page = bench.PAGE.read_text(encoding="utf-8")
+    assert "| 1.00 | none |" in page and "| `facestudy run` | " in page and "| `model` |" in page
