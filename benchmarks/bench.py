@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import gpu_page, measures, predicting, scale, whole_run
+from benchmarks import gpu_page, measures, predicting, readme, scale, whole_run
 from benchmarks.machine import description
 from facestudy.project.files import write_json, write_text
 
@@ -153,18 +153,24 @@ def _repro(rows: list[measures.Row]) -> str:
 
 
 def _ways(rows: list[measures.Row]) -> str:
+    intro = (
+        "The default study from nothing, each way once, one after another, in a clone without dvc.lock. Evaluations "
+        "and exports: from the end of the last training to the end of the last export; empty where some began before it."
+    )
+    return f"{intro}\n\n{_ways_table(rows)}"
+
+
+def _ways_table(rows: list[measures.Row]) -> str:
     plain = next(row for row in rows if row["way"] == "dvc repro")
     cells = []
     for row in rows:
         cells.append([f"`{row['way']}`", f"{row['seconds']:.0f}", f"{row['seconds'] / plain['seconds']:.2f}"])
-        cells[-1] += [f"{row['scoring']:.0f}", f"{row['scoring'] / plain['scoring']:.2f}"]
+        scoring = row["scoring"]  # None: not a time of its own
+        cells[-1] += ["", ""] if scoring is None else [f"{scoring:.0f}", f"{scoring / plain['scoring']:.2f}"]
         cells[-1].append("" if row["other_bytes"] is None else _summary(row["other_bytes"]))
-    intro = (
-        "The default study from nothing, each way once, one after another, in a clone without dvc.lock. Evaluations "
-        "and exports: from the end of the last training to the end of the last export."
-    )
+    cells.sort(key=lambda cell: cell[0] != "`dvc repro`")
     head = "way | s | ratio | evaluations and exports, s | ratio | outputs with other bytes than by `dvc repro`"
-    return f"{intro}\n\n{table(head, cells)}"
+    return table(head, cells)
 
 
 def _summary(paths: list[str]) -> str:
@@ -250,6 +256,8 @@ def write() -> None:
             parts.append(
                 f"## {title}\n\n{section(saved['rows'])}\n\n{on} Measuring took {saved['minutes']:.0f} minutes."
             )
+            if name == "ways":
+                readme.put(name, _ways_table([row for row in saved["rows"] if row["other_bytes"] is not None]))
     on_gpu = FOLDER / "gpu.json"
     measured = json.loads(on_gpu.read_text(encoding="utf-8")) if on_gpu.is_file() else None
     parts.append(f"## On a GPU\n\n{gpu_page.section(measured)}")

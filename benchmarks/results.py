@@ -17,7 +17,6 @@ import argparse
 import json
 import math
 import platform
-import re
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any
 
 from scipy.stats import t
 
+from benchmarks import readme
 from benchmarks.baselines import baselines
 from facestudy.contracts.counts import SplitReport
 from facestudy.contracts.scores import Scores
@@ -36,7 +36,7 @@ from facestudy.models.metadata import TrainingTiming
 from facestudy.project import paths
 from facestudy.project.files import read_json, write_json, write_text
 
-FOLDER, PAGE, README = Path("docs/results"), Path("docs/results.md"), Path("README.md")
+FOLDER, PAGE = Path("docs/results"), Path("docs/results.md")
 IN_README = ("five_seeds", "photos_folds")  # records whose summaries README.md shows
 RECORDED = ("accuracy", "accuracy_interval", "macro_f1", "roc_auc", "weights", "pictures")  # of scores.json
 
@@ -90,11 +90,7 @@ def write() -> None:
     write_text(PAGE, "\n\n".join(blocks) + "\n")
     records = [FOLDER / f"{name}.json" for name in IN_README]
     summary = "\n\n".join(_summary(json.loads(path.read_text(encoding="utf-8"))) for path in records if path.exists())
-    marked = re.compile(r"(<!-- results: [^\n]*-->\n).*(<!-- /results -->)", re.DOTALL)
-    README.write_text(
-        marked.sub(lambda found: f"{found[1]}\n{summary}\n\n{found[2]}", README.read_text(encoding="utf-8")),
-        encoding="utf-8",
-    )
+    readme.put("results", summary)
 
 
 def _summary(run: dict[str, Any]) -> str:

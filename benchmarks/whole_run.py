@@ -57,7 +57,8 @@ def stages() -> list[Row]:
 def ways() -> list[Row]:
     """A row for each way: seconds in all, and from the end of the last training to that of the last export.
 
-    Of a way at HEAD also the outputs whose hashes are not those of `dvc repro`.
+    The latter is None where the first evaluation did not wait for the last training. Of a way at HEAD also the outputs
+    whose hashes are not those of `dvc repro`.
     """
     rows: list[Row] = []
     outputs: dict[str, dict[str, str]] = {}
@@ -65,9 +66,7 @@ def ways() -> list[Row]:
         for number, (way, (command, revision)) in enumerate(WAYS.items()):
             clone = from_nothing(Path(name) / str(number), revision)
             seconds, runs = timed(clone, command)
-            ends = {stage: max(end for each, _, end in runs if each == stage) for stage, _, _ in runs}
-            scoring = ends["stages.export"] - ends["stages.train"]
-            rows.append({"way": way, "seconds": seconds, "scoring": scoring, "stages": len(runs)})
+            rows.append({"way": way, "seconds": seconds, "scoring": scoring(runs), "stages": len(runs)})
             print(f"{way}: {seconds:.0f} s", flush=True)
             if revision == "HEAD":
                 outputs[way] = hashes(clone)
@@ -76,6 +75,15 @@ def ways() -> list[Row]:
         plain = outputs["dvc repro"]
         row["other_bytes"] = None if own is None else [path for path, of in own.items() if of != plain.get(path)]
     return rows
+
+
+def scoring(runs: list[Life]) -> float | None:
+    """Seconds from the end of the last training to that of the last export; None where evaluations began before."""
+    trained, exported = (
+        max(end for stage, _, end in runs if stage == f"stages.{name}") for name in ("train", "export")
+    )
+    began = min((start for stage, start, _ in runs if stage == "stages.evaluate"), default=trained)
+    return exported - trained if began >= trained else None
 
 
 def from_nothing(folder: Path, revision: str) -> Path:

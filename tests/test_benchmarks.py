@@ -87,6 +87,15 @@ def test_each_way_runs_every_stage_and_other_bytes_are_named(tmp_path: Path, mon
     assert all(row["seconds"] > row["scoring"] > 0 for row in rows)
     with chdir(tmp_path):
         write_json(bench.FOLDER / "ways.json", {"machine": description(), "minutes": 2.0, "rows": rows})
+        Path("README.md").write_text("Before\n<!-- ways: made -->\nold\n<!-- /ways -->\nAfter\n", encoding="utf-8")
         bench.write()
-        page = bench.PAGE.read_text(encoding="utf-8")
-    assert "| 1.00 | none |" in page and "| `facestudy run` | " in page and "| `model` |" in page
+        for page in (bench.PAGE, Path("README.md")):
+            text = page.read_text(encoding="utf-8")
+            assert "| 1.00 | none |" in text and "| `facestudy run` | " in text and "| `model` |" in text
+    assert "old" not in text and text.startswith("Before\n<!-- ways: made -->\n\n| way |") and text.endswith("After\n")
+
+
+def test_the_time_of_scoring_is_left_out_where_evaluations_began_beside_trainings() -> None:
+    lives = [("stages.train", 0.0, 4.0), ("stages.evaluate", 5.0, 7.0), ("stages.export", 7.0, 9.0)]
+    assert whole_run.scoring(lives) == 5
+    assert whole_run.scoring([*lives, ("stages.train", 3.0, 6.0)]) is None
