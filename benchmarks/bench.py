@@ -155,7 +155,7 @@ def _repro(rows: list[measures.Row]) -> str:
 def _ways(rows: list[measures.Row]) -> str:
     intro = (
         "The default study from nothing, each way once, one after another, in a clone without dvc.lock. Evaluations "
-        "and exports: from the end of the last training to the end of the last export; empty where some began before it."
+        "and exports: from the end of the last training to that of the last export; empty where some began before it."
     )
     return f"{intro}\n\n{_ways_table(rows)}"
 
