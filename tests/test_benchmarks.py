@@ -65,6 +65,7 @@ def test_the_pipeline_is_measured_stage_by_stage_at_two_sizes(tmp_path: Path) ->
     assert "| stage | 60, s | 120, s | ms a picture | growth | memory, MB |" in page and "| train | " in page
 
 
+@pytest.mark.slow
 def test_each_way_runs_every_stage_and_other_bytes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The first output is in Git, as metrics are: with its dvc.lock, a clone would not make it anew.
     outputs = {"train": {"weights": {"cache": False}}, "export": "model"}
