@@ -56,7 +56,7 @@ def export(task: str, variant: str, seed: int) -> None:
     save(to_int8(model, packed.images[chosen], metadata), files["int8"])
 
     forms: Forms = {"torch": lambda faces: _by_torch(network, faces, metadata)}
-    forms |= {form: Exported.load(files[form]).logits for form in ("onnx", "int8")}
+    forms |= {form: Exported.load(files[form], torch.get_num_threads()).logits for form in ("onnx", "int8")}
     report = _compared(packed, forms, files, metadata)
     write_json(paths.export_report(task, variant, seed), report)
     timing = _timed(forms, packed.images[:1])

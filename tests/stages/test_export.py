@@ -62,11 +62,33 @@ def test_the_files_are_the_same_again_and_name_no_path(study: Path) -> None:
     onnx.checker.check_model(files[0])
 
 
-def test_probabilities_that_differ_are_refused(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "TOLERANCE", 1e-12)
-    for name, form in (("to_onnx", "onnx"), ("to_int8", "int8")):  # which take seconds, and are as the study has them
+def test_every_form_computes_on_as_many_threads_as_the_timing_says(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert_nothing(monkeypatch)
+    opened: list[Exported] = []
+
+    def load_and_note(path: Path, threads: int = 0) -> Exported:
+        opened.append(load_model(path, threads))
+        return opened[-1]
+
+    load_model = Exported.load
+    monkeypatch.setattr(stage.Exported, "load", load_and_note)
+    export("face", "resnet18_scratch", 0)
+    timing = read_json(paths.timing("face", "resnet18_scratch", 0, "export"), ExportTiming)
+    assert [each.session.get_session_options().intra_op_num_threads for each in opened] == [timing.threads] * 2
+
+
+def convert_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conversions take seconds; here they give the models that the study has."""
+    for name, form in (("to_onnx", "onnx"), ("to_int8", "int8")):
         model = onnx.load(paths.exported("face", "resnet18_scratch", 0, form))
         monkeypatch.setattr(stage, name, lambda *_, model=model: model)
+
+
+def test_probabilities_that_differ_are_refused(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "TOLERANCE", 1e-12)
+    convert_nothing(monkeypatch)
     with pytest.raises(StudyError, match=r"0\.onnx: a probability differs from torch's by .* more than 1e-12"):
         export("face", "resnet18_scratch", 0)
 
