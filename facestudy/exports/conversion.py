@@ -11,7 +11,15 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quant_pre_process, quantize_static
+from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    MinMaxCalibrater,
+    QuantType,
+    quant_pre_process,
+    quantize_static,
+    save_tensors_data,
+)
 from torch import nn
 
 from facestudy.contracts.exports import ExportedMetadata
@@ -41,15 +49,23 @@ def to_int8(model: onnx.ModelProto, faces: NDArray[np.uint8], metadata: Exported
     The activations' ranges are those that these faces, uint8 (N, size, size, 3), give rise to.
     """
     with TemporaryDirectory(prefix="int8-") as folder:
-        plain, prepared, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "small"))
+        plain, prepared, measured, small = (
+            Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "measured", "small")
+        )
         onnx.save(model, plain)
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
         # A batch normalisation that no convolution takes in has nothing to gain, and no channels to part.
         unchanged = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "BatchNormalization"]
         # Processors multiply unsigned activations by signed weights: both signed takes twice the time and more.
         types = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
-        batches = _Batches(faces, metadata)
-        quantize_static(prepared, small, batches, per_channel=True, nodes_to_exclude=unchanged, **types)
+        calibrater = _Calibrater(prepared, augmented_model_path=str(measured))
+        calibrater.augment_graph()
+        calibrater.create_inference_session()
+        calibrater.collect_data(_Batches(faces, metadata))
+        ranges = Path(folder) / "ranges.json"
+        save_tensors_data(calibrater.compute_data(), ranges)
+        options = {"per_channel": True, "nodes_to_exclude": unchanged, "calibration_cache_path": ranges}
+        quantize_static(prepared, small, **options, **types)
         return described(onnx.load(small), metadata)
 
 
@@ -73,6 +89,16 @@ def save(model: onnx.ModelProto, target: Path) -> None:
     """Write the file, whole or not at all; the same bytes for the same model."""
     with whole_file(target) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
+
+
+class _Calibrater(MinMaxCalibrater):  # type: ignore[misc]
+    """On torch's number of threads; the one that `quantize_static` makes takes every core of the machine."""
+
+    def create_inference_session(self) -> None:
+        options = SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL  # as in the class above
+        self.infer_session = InferenceSession(self.augmented_model_path, options, self.execution_providers)
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
