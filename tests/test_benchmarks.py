@@ -4,6 +4,7 @@ import subprocess
 import sys
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,27 +66,35 @@ def test_the_pipeline_is_measured_stage_by_stage_at_two_sizes(tmp_path: Path) ->
     assert "| stage | 60, s | 120, s | ms a picture | growth | memory, MB |" in page and "| train | " in page
 
 
-@pytest.mark.slow
-def test_each_way_runs_every_stage_and_other_bytes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The first output is in Git, as metrics are: with its dvc.lock, a clone would not make it anew.
-    outputs = {"train": {"weights": {"cache": False}}, "export": "model"}
-    stages = {name: {"cmd": f"python -m stages.{name}", "outs": [out]} for name, out in outputs.items()}
-    study = toy(tmp_path / "study", {**stages, "export": {**stages["export"], "deps": ["weights"]}})
-    code = {"train": "open('weights', 'w').write('1')", "export": "import os; open('model', 'wb').write(os.urandom(9))"}
-    for stage, line in code.items():
-        (study / "stages" / f"{stage}.py").write_text(line, encoding="utf-8")
+def recorded(folder: Path, stages: dict[str, dict[str, Any]], code: dict[str, str]) -> Path:
+    """A repository of stages that ran, whose results are in Git as far as the study's are."""
+    study = toy(folder, stages)
+    for stage, text in code.items():
+        (study / "stages" / f"{stage}.py").write_text(text, encoding="utf-8")
     (study / "metrics").mkdir()
     (study / "metrics" / "scores.json").write_text("{}", encoding="utf-8")
     dvc(study, "repro")
     for command in ("git add -A", "git -c user.name=test -c user.email=test@localhost commit -qm recorded"):
         subprocess.run(command.split(), cwd=study, check=True)
-    monkeypatch.setattr(whole_run, "ROOT", study)
+    return study
+
+
+@pytest.mark.slow
+def test_each_way_runs_every_stage_and_other_bytes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The first output is in Git, as metrics are: with its dvc.lock, a clone would not make it anew.
+    outputs = {"train": {"weights": {"cache": False}}, "export": "model"}
+    stages: dict[str, dict[str, Any]] = {
+        name: {"cmd": f"python -m stages.{name}", "outs": [out]} for name, out in outputs.items()
+    }
+    code = {"train": "open('weights', 'w').write('1')", "export": "import os; open('model', 'wb').write(os.urandom(9))"}
+    stages["export"]["deps"] = ["weights"]
+    monkeypatch.setattr(whole_run, "ROOT", recorded(tmp_path / "study", stages, code))
     ways = {"dvc repro": (["dvc", "repro"], "HEAD"), "facestudy run": (whole_run.RUN, "HEAD")}
     monkeypatch.setattr(whole_run, "WAYS", ways)
     rows = whole_run.ways()
     assert [row["stages"] for row in rows] == [2, 2]
     assert [row["other_bytes"] for row in rows] == [[], ["model"]]
-    assert all(row["seconds"] > row["scoring"] > 0 for row in rows)
+    assert all(row["seconds"] > 0 for row in rows)
     with chdir(tmp_path):
         write_json(bench.FOLDER / "ways.json", {"machine": description(), "minutes": 2.0, "rows": rows})
         Path("README.md").write_text("Before\n<!-- ways: made -->\nold\n<!-- /ways -->\nAfter\n", encoding="utf-8")
@@ -96,7 +105,32 @@ def test_each_way_runs_every_stage_and_other_bytes_are_named(tmp_path: Path, mon
     assert "old" not in text and text.startswith("Before\n<!-- ways: made -->\n\n| way |") and text.endswith("After\n")
 
 
-def test_the_time_of_scoring_is_left_out_where_evaluations_began_beside_trainings() -> None:
-    lives = [("stages.train", 0.0, 4.0), ("stages.evaluate", 5.0, 7.0), ("stages.export", 7.0, 9.0)]
-    assert whole_run.scoring(lives) == 5
-    assert whole_run.scoring([*lives, ("stages.train", 3.0, 6.0)]) is None
+@pytest.mark.slow
+def test_each_turn_of_scoring_runs_both_stages_again_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    outputs = {"train": "weights", "evaluate": "scores", "export": "model"}
+    stages: dict[str, dict[str, Any]] = {
+        name: {"cmd": f"python -m stages.{name}", "deps": [f"stages/{name}.py"], "outs": [out]}
+        for name, out in outputs.items()
+    }
+    stages["evaluate"]["deps"] = ["stages/evaluate.py", "weights"]
+    stages["export"]["deps"] = ["stages/export.py", "scores"]
+    code = {
+        stage: f"open({out!r}, 'w').write('1')\nopen({str(log)!r}, 'a').write('{stage} ')\n"
+        for stage, out in outputs.items()
+    }
+    monkeypatch.setattr(whole_run, "ROOT", recorded(tmp_path / "study", stages, code))
+    log.unlink()
+    monkeypatch.setattr(whole_run, "PAIRS", 2)
+    rows = whole_run.scoring()
+    assert log.read_text(encoding="utf-8").split() == ["train", *["evaluate", "export"] * 5]
+    assert [row["way"] for row in rows] == ["dvc repro", "facestudy run --jobs 2"]
+    assert all(row["seconds"]["windows"] == row["ratio"]["windows"] == 2 for row in rows)
+    assert rows[0]["ratio"]["median"] == 1 and all(row["seconds"]["least"] > 0 for row in rows)
+    with chdir(tmp_path):
+        write_json(bench.FOLDER / "scoring.json", {"machine": description(), "minutes": 2.0, "rows": rows})
+        bench.write()
+        page = bench.PAGE.read_text(encoding="utf-8")
+    assert "| way | s | ratio |" in page and "| `facestudy run --jobs 2` | " in page

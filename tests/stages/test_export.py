@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
+from onnxruntime import InferenceSession, SessionOptions
 
 from facestudy.contracts.exports import ExportReport, ExportTiming
 from facestudy.errors import StudyError
+from facestudy.exports import conversion
 from facestudy.exports.exported import Exported
 from facestudy.models import checkpoints
 from facestudy.models.metadata import EmptyMetadata
@@ -77,6 +80,19 @@ def test_every_form_computes_on_as_many_threads_as_the_timing_says(
     export("face", "resnet18_scratch", 0)
     timing = read_json(paths.timing("face", "resnet18_scratch", 0, "export"), ExportTiming)
     assert [each.session.get_session_options().intra_op_num_threads for each in opened] == [timing.threads] * 2
+
+
+def test_calibration_too_computes_on_torchs_number_of_threads(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def open_and_note(path: str, options: SessionOptions, providers: list[str]) -> InferenceSession:
+        threads.append(options.intra_op_num_threads)
+        return InferenceSession(path, options, providers)
+
+    monkeypatch.setattr(conversion, "InferenceSession", open_and_note)
+    file = paths.exported("face", "resnet18_scratch", 0, "onnx")
+    conversion.to_int8(onnx.load(file), np.zeros((2, SIZE, SIZE, 3), np.uint8), Exported.load(file).metadata)
+    assert threads == [torch.get_num_threads()]
 
 
 def convert_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
