@@ -76,7 +76,7 @@ def test_every_form_computes_on_as_many_threads_as_the_timing_says(
         return opened[-1]
 
     load_model = Exported.load
-    monkeypatch.setattr(stage.Exported, "load", load_and_note)
+    monkeypatch.setattr(Exported, "load", load_and_note)
     export("face", "resnet18_scratch", 0)
     timing = read_json(paths.timing("face", "resnet18_scratch", 0, "export"), ExportTiming)
     assert [each.session.get_session_options().intra_op_num_threads for each in opened] == [timing.threads] * 2
