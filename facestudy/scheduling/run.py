@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from facestudy.scheduling.local_engine import LocalEngine
 from facestudy.scheduling.resources import Resources
 from facestudy.scheduling.scheduler import Engine, Scheduler
 from facestudy.scheduling.slurm_engine import SlurmEngine, SlurmSettings
+from facestudy.scheduling.stage_job import status_of
 
 FOLDER = Path(".run")  # of what is known of a run while it lasts; no stage reads it
 LOGS = FOLDER / "logs"
@@ -63,6 +63,7 @@ def run(options: Options) -> None:
 
 def _run(options: Options) -> None:
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, _interrupt)
     if options.cancel:
         slurm_engine.cancel_jobs()
         return
@@ -71,9 +72,9 @@ def _run(options: Options) -> None:
         options = replace(options, set_param=[*changes, *options.set_param])
     _refuse_what_does_not_fit(options)
     _set_parameters(options.set_param)
-    checked = subprocess.run([sys.executable, "-m", "stages.check"], check=False)  # DVC hangs at a pipe among photos
-    if checked.returncode:
-        sys.exit(checked.returncode)  # it has said why
+    checked = status_of([sys.executable, "-m", "stages.check"])  # DVC hangs at a pipe among photos
+    if checked:
+        sys.exit(checked)  # it has said why
     environment = _environment(options.nproc_per_node)
     stages, fresh = graph.read(set(slurm_engine.live_jobs().jobs))
     engine: Engine
@@ -88,7 +89,6 @@ def _run(options: Options) -> None:
         engine = LocalEngine(jobs, LOGS, resources, environment)
     scheduler = Scheduler(stages, engine)
     console = Console()
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with table.shown(scheduler, console) as show:
             scheduler.run(fresh, show)
@@ -103,7 +103,7 @@ def _run(options: Options) -> None:
     if failed:
         raise StudyError("\n".join(["failed:", *map(_described, failed)]))
     last = ["exp", "run"] if options.set_param else ["repro"]
-    if subprocess.run([sys.executable, "-m", "dvc", "--wait-for-lock", *last], check=False).returncode:
+    if status_of([sys.executable, "-m", "dvc", "--wait-for-lock", *last]):
         raise StudyError(f"`dvc {' '.join(last)}` failed after all stages had run; its message is above")
 
 

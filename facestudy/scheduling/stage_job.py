@@ -26,7 +26,7 @@ from submitit.helpers import DelayedSubmission
 Outcome = Literal["done", "restored", "unchanged", "failed"]
 # How DVC says that another DVC holds a lock which --wait-for-lock does not wait for: the guard of its list of read and
 # written paths, for about 3 seconds, and a path of that list.
-LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
+LOCKED = ("Unable to acquire lock. Most likely another DVC", "is busy, it is being blocked by")
 CUT_SHORT = "Unable to read RWLock-file"  # that list, where DVC was killed while it wrote it
 LOCK_TRIES, LOCK_PAUSE = 60, 2.0  # seconds, at most, between two tries
 WATCH_SECONDS = 0.5
@@ -107,7 +107,12 @@ class StageJob:
                 status = self._run(log.fileno())
             said = self.log.read_bytes()[begin:].decode(errors="replace")
             if status == 0:
-                return next((outcome for words, outcome in SAID.items() if words in said), "done")
+                beginnings = {f"Stage '{self.stage}' {words}": outcome for words, outcome in SAID.items()}
+                by_dvc = (beginning for beginning in beginnings if f"\n{beginning}" in f"\n{said}")
+                return next((beginnings[beginning] for beginning in by_dvc), "done")
+            said = said[said.rfind("ERROR: ") :]  # by DVC, after all that the stage itself printed
+            if f"'{self.stage}': failed to run: " in said:  # with the stage's command, whatever words that has
+                said = ""
             if self.watched is None:
                 time.sleep(SIGNAL_SECONDS)
             if not any(words in said for words in again):
@@ -131,7 +136,7 @@ class StageJob:
             stdout=log,
             stderr=log,
             start_new_session=True,  # so that one signal reaches DVC and all that it starts
-            preexec_fn=_prepare,  # noqa: PLW1509 (the other thread starts after it)
+            preexec_fn=end_with_parent,  # noqa: PLW1509 (the other thread starts after it)
         )
         ended = threading.Event()
         if self.watched is not None:
@@ -168,7 +173,23 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise _Terminated
 
 
-def _prepare() -> None:
+def status_of(command: list[str]) -> int:
+    """Run a command that ends, with all that it starts, where this process is interrupted or ends."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=end_with_parent,  # noqa: PLW1509 (no other thread of this process starts any)
+    )
+    try:
+        return process.wait()
+    except BaseException:
+        with dvc_not_writing():
+            kill(process)
+        raise
+
+
+def end_with_parent() -> None:
     """In a new process: get every signal, and on Linux be killed when the one that started it ends (prctl(2))."""
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     if sys.platform == "linux":

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from facestudy.scheduling.scheduler import Row, Scheduler
@@ -46,7 +47,7 @@ def _table(rows: dict[str, Row]) -> Table:
     table = Table("stage", "state", "where", "since", "seconds", title=title, title_justify="left")
     for name, row in sorted(rows.items(), key=lambda item: ORDER.index(item[1].state)):
         since = time.strftime("%H:%M:%S", time.localtime(row.began)) if row.began else ""
-        table.add_row(name, row.state, row.where, since, _seconds(row), style=STYLES.get(row.state, ""))
+        table.add_row(escape(name), row.state, row.where, since, _seconds(row), style=STYLES.get(row.state, ""))
     return table
 
 

@@ -109,6 +109,36 @@ def test_nothing_goes_on_after_the_command_has_gone(tmp_path: Path, whole_sessio
     assert "long: done" in ran(study)
 
 
+@pytest.mark.slow
+def test_an_interrupt_ends_the_check_and_the_closing_repro_too(tmp_path: Path) -> None:
+    later = f"if [ -e {tmp_path}/seen ]; then exec sleep 600; fi; touch {tmp_path}/seen"
+    study = toy(tmp_path / "toy", {"later": {"cmd": later, "always_changed": True}})
+    interrupted_beside(study, "sleep")
+    (study / "stages" / "check.py").write_text("import os; os.execvp('sleep', ['sleep', '600'])", encoding="utf-8")
+    interrupted_beside(study, "sleep")
+
+
+def interrupted_beside(study: Path, program: str) -> None:
+    process = started(study)
+    until(lambda: program in below(study))
+    process.terminate()
+    printed = process.communicate(timeout=30)[0]
+    assert process.returncode == 1 and "interrupted" in printed and "Traceback" not in printed
+    assert not below(study)
+
+
+def test_what_a_stage_prints_is_not_taken_for_dvcs_words(tmp_path: Path) -> None:
+    count = f"echo once >> {tmp_path}/count"
+    stages = {
+        "locked": {"cmd": f"{count}; echo 'Unable to acquire lock. Most likely another DVC'; exit 1", "outs": ["l"]},
+        "cached": {"cmd": "echo 'the model is cached - skipping run'; echo 1 > c", "outs": ["c"]},
+        "same": {"cmd": 'echo "it didn\'t change, skipping"; echo 1 > s', "outs": ["s"]},
+    }
+    printed = failed(toy(tmp_path / "toy", stages), "--jobs", "2")
+    assert "cached: done" in printed and "same: done" in printed and "locked: see" in printed
+    assert (tmp_path / "count").read_text() == "once\n"
+
+
 def set_seconds(study: Path, name: str, seconds: float) -> None:
     path = study / "dvc.yaml"
     pipeline = yaml.safe_load(path.read_text())
