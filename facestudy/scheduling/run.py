@@ -71,6 +71,11 @@ def _run(options: Options) -> None:
         changes, _ = presets.read(options.preset, _gpus(options))
         options = replace(options, set_param=[*changes, *options.set_param])
     _refuse_what_does_not_fit(options)
+    resources = None  # of this machine
+    if not options.slurm:
+        resources = Resources.of_machine(
+            options.jobs, options.training_threads, options.gpus, options.jobs_per_gpu, options.nproc_per_node
+        )
     _set_parameters(options.set_param)
     checked = status_of([sys.executable, "-m", "stages.check"])  # DVC hangs at a pipe among photos
     if checked:
@@ -78,14 +83,11 @@ def _run(options: Options) -> None:
     environment = _environment(options.nproc_per_node)
     stages, fresh = graph.read(set(slurm_engine.live_jobs().jobs))
     engine: Engine
-    if options.slurm:
+    if resources is None:
         engine = SlurmEngine(FOLDER / "slurm", LOGS, environment, stages.needs)
     else:
         jobs = FOLDER / "local"
         shutil.rmtree(jobs, ignore_errors=True)  # what an earlier command left; processes' numbers come again
-        resources = Resources.of_machine(
-            options.jobs, options.training_threads, options.gpus, options.jobs_per_gpu, options.nproc_per_node
-        )
         engine = LocalEngine(jobs, LOGS, resources, environment)
     scheduler = Scheduler(stages, engine)
     console = Console()

@@ -127,6 +127,7 @@ def interrupted_beside(study: Path, program: str) -> None:
     assert not below(study)
 
 
+@pytest.mark.slow
 def test_what_a_stage_prints_is_not_taken_for_dvcs_words(tmp_path: Path) -> None:
     count = f"echo once >> {tmp_path}/count"
     stages = {
@@ -166,6 +167,8 @@ def test_a_parameter_is_changed_as_by_dvc_exp_run(tmp_path: Path) -> None:
     assert "-S: one value for each key" in failed(study, "-S", "rate=1,2")
     for wrong in ("rote=1", "rate", "rate=[1", "rate=${none}"):
         assert "error: -S: " in failed(study, "-S", wrong)
+    assert "this machine shows" in failed(study, "-S", "rate=9", "--gpus", "500")
+    assert "rate: 2 " in (study / "params.yaml").read_text()
 
 
 @pytest.mark.slow
