@@ -29,6 +29,11 @@ from facestudy.scheduling.stage_job import status_of
 FOLDER = Path(".run")  # of what is known of a run while it lasts; no stage reads it
 LOGS = FOLDER / "logs"
 LAST_LINES = 5
+INTERRUPTED = "the run was interrupted, and what ran was ended; `facestudy run` continues from here"
+CHANGED = (
+    ". params.yaml has the changes of -S already, so leave out those with ~, which find nothing to remove any more; "
+    "without any -S, `dvc exp save` makes the experiment afterwards"
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def _run(options: Options) -> None:
             scheduler.run(fresh, show)
     except KeyboardInterrupt:
         engine.cancel()
-        raise
+        raise StudyError(INTERRUPTED + (CHANGED if options.set_param else "")) from None
     except BaseException:
         engine.leave()
         raise
@@ -143,7 +148,8 @@ def _set_parameters(changes: list[str]) -> None:
                 raise StudyError("-S: one value for each key; `dvc exp run --queue` makes experiments of several")
             apply_overrides(path, overrides)
     except (DvcException, HydraException, OmegaConfBaseException) as error:
-        raise StudyError(f"-S: {error}") from None
+        reason = f": {error.__cause__}" if error.__cause__ else ""  # which names the key
+        raise StudyError(f"-S: {error}{reason}") from None
 
 
 def _described(stage: str) -> str:

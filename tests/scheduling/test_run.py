@@ -88,6 +88,7 @@ def test_an_interrupt_ends_all_and_the_next_call_goes_on(tmp_path: Path, sign: s
     process.send_signal(sign)
     printed = process.communicate(timeout=30)[0]
     assert process.returncode == 1 and "interrupted" in printed and "Traceback" not in printed
+    assert "`facestudy run` continues from here" in printed
     assert not below(study)
     set_seconds(study, "long", 0)
     assert "short: " not in ran(study).split("in all")[0].replace("short: unchanged", "")
@@ -167,6 +168,7 @@ def test_a_parameter_is_changed_as_by_dvc_exp_run(tmp_path: Path) -> None:
     assert "-S: one value for each key" in failed(study, "-S", "rate=1,2")
     for wrong in ("rote=1", "rate", "rate=[1", "rate=${none}"):
         assert "error: -S: " in failed(study, "-S", wrong)
+    assert "'rote'" in failed(study, "-S", "~rote")
     assert "this machine shows" in failed(study, "-S", "rate=9", "--gpus", "500")
     assert "rate: 2 " in (study / "params.yaml").read_text()
 
